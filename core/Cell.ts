@@ -1,0 +1,890 @@
+/**
+ * One running actor: its mailbox, its incarnation, and the loop that hands it one message at a time.
+ *
+ * An idle cell holds no fiber. A message to it schedules one activation on the system's dispatcher. Results that are
+ * already Exits are settled in plain JavaScript; the first other Effect of an activation starts one fiber, which carries
+ * the rest of the batch. A batch ends after 256 messages, so that others, timers and I/O get their turn.
+ *
+ * The cell is the one place where a message ends: every message that `accept` took is settled exactly once.
+ */
+import { Cause, Context as EffectContext, Effect, Exit, Fiber, Scope, Stream, Tracer } from "effect"
+import { type Behavior, Context } from "./Actor.ts"
+import {
+  ChildFailed,
+  DecodeError,
+  Expired,
+  NotExecuted,
+  type NotExecutedReason,
+  Shed,
+  StartError,
+  Stopping,
+  UnsupportedMessage
+} from "./ActorError.ts"
+import * as ActorRef from "./ActorRef.ts"
+import { answer, isAnswer, type Refusal, window } from "./Ask.ts"
+import { Credit, Envelope, type Head, Signal } from "./Envelope.ts"
+import type { Outcome } from "./Ledger.ts"
+import { Mailbox } from "./Mailbox.ts"
+import { ActorSystem, type Node, type TerminationReason, type TreeNode } from "./Node.ts"
+import { issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
+import { ReplyTo } from "./ReplyTo.ts"
+import { Budget } from "./Supervisor.ts"
+
+/** How many messages one activation handles before others get their turn. */
+const batch = 256
+
+type Phase = "starting" | "alive" | "restarting" | "stopping" | "ended"
+
+/** The message that a concurrent handler's fiber handles; others find theirs in the cell. */
+const Current = EffectContext.Reference<Envelope | undefined>("troupe/Cell/Current", { defaultValue: () => undefined })
+
+/** One run of an actor, from `init` to crash or end. Made when something needs it: a plain tell does not. */
+class Incarnation {
+  readonly scope = Scope.makeUnsafe()
+  readonly own: Context["Service"]
+  readonly fork: <A, E>(effect: Effect.Effect<A, E, any>) => Fiber.Fiber<A, E>
+  /** Handlers of concurrent requests that run. */
+  readonly concurrent = new Map<Envelope, Fiber.Fiber<unknown, unknown>>()
+  readonly unwatch = new Set<() => void>()
+
+  constructor(cell: Cell, services: EffectContext.Context<never>) {
+    this.own = contextOf(cell)
+    // The spawner's span ended long ago when a handler runs, and its Scope, actor and message are not this actor's.
+    const base =
+      EffectContext.getOrUndefined(services, Tracer.ParentSpan) === undefined
+        ? services
+        : EffectContext.omit(Tracer.ParentSpan)(services)
+    const context = base.pipe(
+      EffectContext.add(Scope.Scope, this.scope),
+      EffectContext.add(Context, this.own),
+      EffectContext.add(ActorSystem, cell.node),
+      EffectContext.add(Current, undefined)
+    )
+    this.fork = Effect.runForkWith(context as EffectContext.Context<any>)
+  }
+}
+
+export class Cell {
+  readonly node: Node
+  readonly behavior: Behavior<any, any, any>
+  readonly path: string
+  readonly id: number
+  readonly parent: Cell | undefined
+  previous: Cell | undefined
+  next: Cell | undefined
+  children: Siblings | undefined
+  #phase: Phase = "starting"
+  #working = false
+  /** The message in hand has not waited, so it cannot be late. */
+  #handedOff = false
+  /** An activation is scheduled, or one runs, or its fiber does. */
+  #active = false
+  #incarnations = 0
+  #services: EffectContext.Context<never>
+  #handlers: Record<string, (payload: unknown) => unknown> | undefined
+  #incarnation: Incarnation | undefined
+  #mailbox: Mailbox<Head> | undefined
+  #left = 0
+  /** The head and the Effect of the message in hand. */
+  #head: Head | undefined
+  #effect: Effect.Effect<unknown, unknown, any> | undefined
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined
+  #activate: (() => void) | undefined
+  #loop: Effect.Effect<void, unknown, any> | undefined
+  #budget: Budget | undefined
+  /** A child was given up while this actor was starting. */
+  #failure: ChildFailed | undefined
+  /** The fiber that starts, restarts or stops the actor. */
+  #lifecycle: Fiber.Fiber<unknown, unknown> | undefined
+  #watchers: Set<(reason: TerminationReason) => void> | undefined
+  #reason: TerminationReason | undefined
+
+  constructor(
+    node: Node,
+    behavior: Behavior<any, any, any>,
+    path: string,
+    parent: Cell | undefined,
+    services: EffectContext.Context<never>
+  ) {
+    this.node = node
+    this.behavior = behavior
+    this.path = path
+    this.id = node.nextId()
+    this.parent = parent
+    this.#services = services
+  }
+
+  // ----- Accepting -----
+
+  /**
+   * Takes a message into the mailbox, or answers why not. `mayWait` lets it wait outside a full `backpressure` mailbox: it
+   * is then neither refused nor accepted yet. `handOff` lets an idle actor handle it at once, inside the caller's turn.
+   */
+  accept(head: Method | Envelope, body: unknown, mayWait: boolean, handOff: boolean): Refusal | undefined {
+    if (this.#phase === "stopping") return "Stopping"
+    if (this.#phase === "ended") return "NoSuchActor"
+    this.#mailbox ??= new Mailbox()
+    const mailbox = this.#mailbox
+    if (mailbox.isFull(this.behavior.mailbox)) {
+      switch (this.behavior.mailbox.overflow) {
+        case "dropNewest":
+          this.#accepted(head)
+          this.#shed(head, body)
+          return undefined
+        case "dropOldest":
+          if (mailbox.takeOldest((oldest) => oldest.kind !== "signal")) {
+            this.#shed(mailbox.head as Method | Envelope, mailbox.body)
+          }
+          break
+        case "backpressure":
+          if (mayWait && head.kind === "envelope") {
+            head.stage = "waiting"
+            mailbox.wait(head, body, () => this.#accepted(head))
+            return undefined
+          }
+          return "MailboxFull"
+        default:
+          return "MailboxFull"
+      }
+    }
+    if (head.kind === "method") mailbox.push(head, body)
+    else {
+      mailbox.push(head, body, head)
+      this.#accepted(head)
+    }
+    if (!this.#active) this.#wake(handOff)
+    return undefined
+  }
+
+  #accepted(head: Method | Envelope): void {
+    if (head.kind !== "envelope") return
+    head.stage = "queued"
+    if (this.node.ledger.enabled) head.ledgerId = this.node.ledger.accept(this.path, head.method.tag)
+    head.onAccepted?.()
+  }
+
+  /** Puts something the actor asked for in line with its messages. */
+  signal(signal: Signal): void {
+    if (this.#phase === "stopping" || this.#phase === "ended") return
+    this.#mailbox ??= new Mailbox()
+    this.#mailbox.pushSignal(signal)
+    if (!this.#active) this.#wake(false)
+  }
+
+  #wake(handOff: boolean): void {
+    this.#setWorking(true)
+    if (this.#phase !== "alive") return
+    this.#active = true
+    if (handOff && this.node.enter()) {
+      this.#handedOff = true
+      this.#run()
+      this.node.depth -= 1
+    } else this.node.dispatcher.scheduleTask((this.#activate ??= () => this.#run()), 0)
+  }
+
+  #setWorking(working: boolean): void {
+    if (this.#working === working) return
+    this.#working = working
+    this.node.working(working ? 1 : -1)
+  }
+
+  // ----- Handling -----
+
+  #run(): void {
+    if (this.#phase !== "alive") {
+      this.#active = false
+      return
+    }
+    this.#left = batch
+    const effect = this.#nextEffect()
+    if (effect === undefined) {
+      this.#settle()
+      return
+    }
+    this.#effect = effect
+    this.#loop ??= this.#makeLoop()
+    this.#incarnate()
+      .fork(this.#loop)
+      .addObserver((exit) => this.#done(exit))
+  }
+
+  /** What a batch's fiber runs. It notes the fiber first: who cancels the message may run inside its first stretch. */
+  #makeLoop(): Effect.Effect<void, unknown, any> {
+    const loop = Effect.whileLoop({
+      while: () => this.#effect !== undefined || (this.#effect = this.#nextEffect()) !== undefined,
+      body: () => {
+        const next = this.#effect!
+        this.#effect = undefined
+        return next
+      },
+      step: (value) => this.#succeeded(value)
+    })
+    return Effect.withFiber((fiber) => {
+      this.#fiber = fiber
+      return loop
+    })
+  }
+
+  /** Handles messages until one needs a fiber; answers its Effect, or undefined at the end of the batch. */
+  #nextEffect(): Effect.Effect<unknown, unknown, any> | undefined {
+    const mailbox = this.#mailbox!
+    while (this.#phase === "alive" && this.#left-- > 0 && mailbox.take()) {
+      const head = mailbox.head!
+      const body = mailbox.body
+      mailbox.head = undefined
+      mailbox.body = undefined
+      if (mailbox.waiting > 0) mailbox.admit(this.behavior.mailbox)
+      this.#head = head
+      const result = this.#handle(head, body)
+      if (result === undefined) continue
+      // The shortest way for the commonest case: a tell whose handler answered at once.
+      if (result === Effect.void && head.kind === "method") this.#head = undefined
+      else if (Exit.isExit(result)) this.#finished(head, result)
+      else return result
+    }
+    return undefined
+  }
+
+  /** Calls the handler. Undefined when there is none to call, or it runs on its own: the message is taken care of. */
+  #handle(head: Head, body: unknown): Effect.Effect<unknown, unknown, any> | undefined {
+    if (head.kind === "signal") {
+      this.#mailbox!.signalTaken()
+      return effectOf(head.run, undefined, head.tag)
+    }
+    if (head.kind !== "envelope") return this.#receive(head, head, this.node.encoded, body)
+    const late = !this.#handedOff && head.deadline <= this.node.clock.currentTimeMillisUnsafe()
+    this.#handedOff = false
+    if (late) {
+      this.#drop(head, body, "expired", new Expired({ to: this.path, tag: head.method.tag }))
+      return undefined
+    }
+    const effect = this.#receive(head.method, head, head.encoded, body)
+    return head.trace === undefined || effect === undefined || Exit.isExit(effect)
+      ? effect
+      : Effect.provideService(effect, Tracer.ParentSpan, head.trace)
+  }
+
+  /** Finds the actor's own definition of a message, decodes the body with it, and calls its handler. */
+  #receive(
+    sent: Method,
+    head: Method | Envelope,
+    encoded: boolean,
+    body: unknown
+  ): Effect.Effect<unknown, unknown, any> | undefined {
+    const { protocol } = this.behavior
+    const method = protocol.get(sent.tag)
+    if (method === undefined) {
+      const reason = new UnsupportedMessage({ to: this.path, tag: sent.tag, known: [...protocol.keys()] })
+      this.#drop(head, body, "deadLettered", reason)
+      return undefined
+    }
+    let payload = body
+    if (encoded) {
+      const exit = runCodec(method.payload.decode(body), this.node.context)
+      if (Exit.isFailure(exit)) {
+        const issue = issueOf(exit)
+        this.#drop(head, body, "deadLettered", new DecodeError({ to: this.path, tag: method.tag, issue }))
+        return undefined
+      }
+      payload = exit.value
+    }
+    if (method.plain) {
+      if (head.kind === "envelope") head.stage = "running"
+      return effectOf(this.#handlers![method.tag]!, payload, method.tag, this.#handlers)
+    }
+    const envelope =
+      head.kind === "envelope" ? head : new Envelope(method, false, undefined, Number.POSITIVE_INFINITY, undefined)
+    envelope.stage = "running"
+    const effect = method.streaming
+      ? this.#streamed(method, envelope, payload)
+      : effectOf(this.#handlers![method.tag]!, payload, method.tag, this.#handlers)
+    if (!method.concurrent) return effect
+    this.#head = undefined
+    this.#fork(envelope, effect)
+    return undefined
+  }
+
+  /** Runs a streaming handler: its elements go out as its consumer asks for them. */
+  #streamed(method: Method, envelope: Envelope, payload: unknown): Effect.Effect<unknown, unknown, any> {
+    envelope.credit ??= new Credit(window)
+    const { credit } = envelope
+    let stream: unknown
+    try {
+      stream = this.#handlers![method.tag]!(payload)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+    if (!Stream.isStream(stream)) {
+      return Exit.die(new Error(`expected the handler of "${method.tag}" to return a Stream, got: ${String(stream)}`))
+    }
+    const send = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const { reply } = envelope
+        // Told, not asked: the elements have no reader, and the stream runs for what it does.
+        if (reply === undefined) return Effect.void
+        const taken = credit.take(values.length)
+        if (taken > 0 && !reply.elements(taken === values.length ? values : values.slice(0, taken), method)) {
+          // The asker has been told why; the stream ends here, and that is no crash.
+          envelope.reply = undefined
+          this.#settled(envelope, "handled")
+          return Effect.interrupt
+        }
+        if (taken === values.length) return Effect.void
+        return Effect.andThen(
+          Effect.callback<void>((resume) => {
+            credit.wait(() => resume(Effect.void))
+            return Effect.sync(() => credit.leave())
+          }),
+          send(values.slice(taken))
+        )
+      })
+    return Stream.runForEachArray(stream as Stream.Stream<unknown, unknown, any>, send)
+  }
+
+  /** Runs a concurrent request's handler beside the others. */
+  #fork(envelope: Envelope, effect: Effect.Effect<unknown, unknown, any>): void {
+    const incarnation = this.#incarnate()
+    const traced = envelope.trace === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, envelope.trace)
+    const noted = Effect.withFiber((fiber) => {
+      incarnation.concurrent.set(envelope, fiber)
+      envelope.interrupt = () => fiber.interruptUnsafe()
+      return Effect.provideService(traced, Current, envelope)
+    })
+    incarnation.fork(noted).addObserver((exit) => {
+      incarnation.concurrent.delete(envelope)
+      this.#finished(envelope, exit, incarnation)
+    })
+  }
+
+  #succeeded(value: unknown): void {
+    this.#finished(this.#head!, Exit.succeed(value))
+  }
+
+  /** A handler has come to its end, however: ends its message, and crashes where the Exit is no answer. */
+  #finished(head: Head, exit: Exit.Exit<unknown, unknown>, incarnation = this.#incarnation): void {
+    if (this.#head === head) this.#head = undefined
+    const cancelled = head.kind === "envelope" && head.stage === "ended"
+    if (cancelled && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+    const answered = head.kind === "signal" ? Exit.isSuccess(exit) : isAnswer(exit)
+    this.#end(head, answered ? "handled" : "failed", exit)
+    if (!answered && this.#incarnation === incarnation) this.#crash((exit as Exit.Failure<unknown, unknown>).cause)
+  }
+
+  /** The batch's fiber has ended: with the batch, or with the failure of the message in hand. */
+  #done(exit: Exit.Exit<unknown, unknown>): void {
+    this.#fiber = undefined
+    this.#effect = undefined
+    const head = this.#head
+    if (Exit.isFailure(exit) && head !== undefined) this.#finished(head, exit)
+    this.#settle()
+  }
+
+  /** After a batch: on with the next, or to rest. */
+  #settle(): void {
+    this.#active = false
+    if (this.#phase !== "alive") return
+    if ((this.#mailbox?.size ?? 0) > 0) this.#wake(false)
+    else this.#setWorking(false)
+  }
+
+  // ----- Ending messages -----
+
+  /** Ends a message that met its handler. */
+  #end(head: Head, outcome: Outcome, exit: Exit.Exit<unknown, unknown>): void {
+    if (head.kind !== "envelope" || head.stage === "ended") return
+    const { reply } = head
+    this.#settled(head, outcome)
+    if (reply === undefined) return
+    head.reply = undefined
+    const method = this.behavior.protocol.get(head.method.tag) ?? head.method
+    answer(reply, exit, method, this.path)
+  }
+
+  #settled(envelope: Envelope, outcome: Outcome): void {
+    envelope.stage = "ended"
+    envelope.interrupt = undefined
+    if (envelope.ledgerId !== 0) this.node.ledger.settle(envelope.ledgerId, outcome)
+    envelope.onEnd?.()
+  }
+
+  /** Ends a message that met no handler: its asker gets the reason back, a tell becomes a dead letter. */
+  #drop(head: Method | Envelope, body: unknown, outcome: Outcome, reason: NotExecutedReason): void {
+    const envelope = head.kind === "envelope" ? head : undefined
+    const reply = envelope?.reply
+    if (envelope !== undefined) {
+      this.#settled(envelope, reply !== undefined && outcome === "deadLettered" ? "returned" : outcome)
+      envelope.reply = undefined
+    }
+    if (reply !== undefined) reply.abort(new NotExecuted({ reason }))
+    else {
+      const tag = envelope?.method.tag ?? (head as Method).tag
+      this.node.letters.publish({ to: this.path, tag, payload: body, reason })
+    }
+  }
+
+  #shed(head: Method | Envelope, body: unknown): void {
+    const tag = head.kind === "envelope" ? head.method.tag : head.tag
+    const policy = this.behavior.mailbox.overflow
+    this.#drop(head, body, "shed", new Shed({ to: this.path, tag, policy }))
+  }
+
+  /** Empties the mailbox, and sends home those who wait outside. */
+  #flush(): void {
+    const mailbox = this.#mailbox
+    if (mailbox === undefined) return
+    this.#mailbox = undefined
+    while (mailbox.take()) {
+      const head = mailbox.head!
+      if (head.kind !== "signal") this.#drop(head, mailbox.body, "deadLettered", new Stopping({ to: this.path }))
+    }
+    for (const head of mailbox.dismiss()) {
+      const envelope = head as Envelope
+      envelope.stage = "ended"
+      envelope.onEnd?.()
+      envelope.reply?.abort(new NotExecuted({ reason: new Stopping({ to: this.path }) }))
+    }
+  }
+
+  /** Takes a request back whose handler has not started. False when it has. */
+  withdraw(envelope: Envelope, outcome: "expired" | "cancelled"): boolean {
+    const mailbox = this.#mailbox
+    if (mailbox === undefined) return false
+    if (envelope.stage === "queued") {
+      mailbox.withdraw(envelope)
+      this.#settled(envelope, outcome)
+      if (mailbox.waiting > 0) mailbox.admit(this.behavior.mailbox)
+      return true
+    }
+    if (envelope.stage === "waiting") {
+      mailbox.leave(envelope)
+      envelope.stage = "ended"
+      envelope.onEnd?.()
+      return true
+    }
+    return false
+  }
+
+  /** Nobody waits for the request any more: takes it back, or interrupts its handler. That is no crash. */
+  cancel(envelope: Envelope): void {
+    if (this.withdraw(envelope, "cancelled") || envelope.stage !== "running") return
+    const interrupt = envelope.interrupt
+    envelope.reply = undefined
+    this.#settled(envelope, "cancelled")
+    if (interrupt !== undefined) interrupt()
+    else if (this.#head === envelope) this.#fiber?.interruptUnsafe()
+  }
+
+  // ----- Starting, crashing, ending -----
+
+  #incarnate(): Incarnation {
+    return (this.#incarnation ??= new Incarnation(this, this.#services))
+  }
+
+  /** Runs `init`. An Exit when it is done at once. */
+  #init(): Effect.Effect<void, unknown> {
+    this.#incarnations += 1
+    const { init } = this.behavior
+    if (!Effect.isEffect(init)) {
+      this.#handlers = init as never
+      return Exit.void
+    }
+    return Effect.suspend(() => {
+      const fiber = this.#incarnate().fork(init as Effect.Effect<any, unknown, any>)
+      const started = (handlers: any) => {
+        this.#handlers = handlers
+      }
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) return Exit.map(exit, started)
+      return Effect.callback<void, unknown>((resume) => {
+        fiber.addObserver((exit) => resume(Exit.map(exit, started)))
+        return endWithin([fiber], 0, this.behavior.stopDeadlineMillis)
+      })
+    })
+  }
+
+  /** Starts the actor for the first time. Succeeds after `init` did. */
+  start(): Effect.Effect<ActorRef.ActorRef<any>, StartError> {
+    const first = this.#init()
+    if (Exit.isExit(first)) {
+      this.#started()
+      return Exit.succeed(this.ref())
+    }
+    return Effect.callback<ActorRef.ActorRef<any>, StartError>((resume) => {
+      this.#setWorking(true)
+      this.#lifecycle = this.node.fork(first)
+      this.#observe(this.#lifecycle, (exit) => {
+        if (this.#phase !== "starting") {
+          resume(Effect.fail(new StartError({ path: this.path, reason: "Stopping" })))
+        } else if (Exit.isSuccess(exit)) {
+          this.#started()
+          resume(Effect.succeed(this.ref()))
+        } else {
+          const cause = Cause.squash(exit.cause)
+          this.#terminate({ _tag: "Crashed", cause }, 0)
+          resume(Effect.fail(new StartError({ path: this.path, reason: "InitFailed", cause })))
+        }
+      })
+      return Effect.sync(() => this.kill())
+    })
+  }
+
+  #observe(fiber: Fiber.Fiber<unknown, unknown>, then: (exit: Exit.Exit<unknown, unknown>) => void): void {
+    fiber.addObserver((exit) => {
+      if (this.#lifecycle === fiber) this.#lifecycle = undefined
+      then(exit)
+    })
+  }
+
+  #started(): void {
+    this.#phase = "alive"
+    const failure = this.#failure
+    if (failure !== undefined) {
+      this.#failure = undefined
+      this.#crash(Cause.die(failure))
+      return
+    }
+    if (this.node.observed) this.node.publish({ _tag: "ActorStarted", path: this.path })
+    if ((this.#mailbox?.size ?? 0) > 0) this.#wake(false)
+    else this.#setWorking(false)
+  }
+
+  /** The incarnation has failed: clears it away, and starts the next one if the budget allows. */
+  #crash(cause: Cause.Cause<unknown>): void {
+    if (this.#phase !== "alive") return
+    this.#phase = "restarting"
+    this.#setWorking(true)
+    this.#lifecycle = this.node.fork(this.#restart(cause))
+    this.#observe(this.#lifecycle, () => {})
+  }
+
+  #restart(first: Cause.Cause<unknown>): Effect.Effect<void> {
+    const self = this
+    return Effect.gen(function* () {
+      // The batch that crashed comes to its end first.
+      yield* Effect.yieldNow
+      for (let cause = first; ; ) {
+        yield* self.#clear(0)
+        const delay = (self.#budget ??= new Budget()).fail(
+          self.node.clock.currentTimeMillisUnsafe(),
+          self.node.random.nextDoubleUnsafe()
+        )
+        if (delay === undefined) {
+          self.#giveUp(cause)
+          return
+        }
+        yield* Effect.logError(`Actor "${self.path}" crashed; it restarts in ${Math.round(delay)} ms`, cause)
+        if ((self.#mailbox?.size ?? 0) === 0) self.#setWorking(false)
+        yield* Effect.sleep(delay)
+        self.#setWorking(true)
+        const exit = yield* Effect.exit(self.#init())
+        if (Exit.isSuccess(exit)) {
+          const { path } = self
+          const incarnation = self.#incarnations
+          self.node.publish({ _tag: "ActorRestarted", path, incarnation, cause: Cause.squash(cause) })
+          self.#started()
+          return
+        }
+        cause = exit.cause
+      }
+    })
+  }
+
+  /** Ends the incarnation: its handlers, its children, its Scope, in this order, each within its deadline. */
+  #clear(handlersMillis: number): Effect.Effect<void> {
+    const self = this
+    const limit = this.behavior.stopDeadlineMillis
+    return Effect.gen(function* () {
+      const incarnation = self.#incarnation
+      const running = [...(incarnation?.concurrent.values() ?? [])]
+      if (self.#fiber !== undefined) running.push(self.#fiber)
+      yield* endWithin(running, handlersMillis, limit)
+      for (const unwatch of incarnation?.unwatch ?? []) unwatch()
+      for (let child = self.children?.last; child !== undefined; child = self.children?.last) {
+        if (self.#reason?._tag === "Killed") child.kill()
+        else child.stop(undefined)
+        yield* child.ended
+      }
+      if (incarnation === undefined) return
+      self.#incarnation = undefined
+      const closing = self.node.fork(Scope.close(incarnation.scope, Exit.void))
+      if (!(yield* endsWithin([closing], limit))) {
+        yield* Effect.logWarning(`The finalizers of "${self.path}" did not end within ${limit} ms and were left behind`)
+      }
+    })
+  }
+
+  #giveUp(cause: Cause.Cause<unknown>): void {
+    const { restarts, withinMillis } = this.#budget!.policy
+    const failed = new ChildFailed({ path: this.path, restarts, withinMillis, cause: Cause.squash(cause) })
+    this.#lifecycle = undefined
+    this.node.fork(Effect.logError(failed.message, cause))
+    this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
+    this.parent?.escalate(failed)
+  }
+
+  /** A child is given up, so this actor fails with it: what it is handling ends as a crash. */
+  escalate(failure: ChildFailed): void {
+    if (this.#phase === "starting" || this.#phase === "restarting") this.#failure = failure
+    if (this.#phase !== "alive") return
+    const head = this.#head
+    const cause = Cause.die(failure)
+    if (head !== undefined) {
+      this.#head = undefined
+      this.#end(head, "failed", Exit.failCause(cause))
+    }
+    this.#crash(cause)
+  }
+
+  /** Stops the actor: `deadlineMillis` for the running handler, else the behavior's. Returns at once. */
+  stop(deadlineMillis: number | undefined, tag: "Shutdown" | "Normal" = "Shutdown"): void {
+    this.#terminate({ _tag: tag }, deadlineMillis ?? this.behavior.stopDeadlineMillis)
+  }
+
+  kill(): void {
+    if (this.#phase === "stopping") {
+      // It overtakes a stop that is under way.
+      if (this.#reason?._tag !== "Crashed") this.#reason = { _tag: "Killed" }
+      this.#interruptHandlers()
+      for (let child = this.children?.last; child !== undefined; child = child.previous) child.kill()
+      return
+    }
+    this.#terminate({ _tag: "Killed" }, 0)
+  }
+
+  #interruptHandlers(): void {
+    this.#fiber?.interruptUnsafe()
+    for (const fiber of this.#incarnation?.concurrent.values() ?? []) fiber.interruptUnsafe()
+  }
+
+  #terminate(reason: TerminationReason, handlersMillis: number): void {
+    if (this.#phase === "stopping" || this.#phase === "ended") return
+    this.#phase = "stopping"
+    this.#reason = reason
+    this.#setWorking(true)
+    const lifecycle = this.#lifecycle
+    this.#flush()
+    if (
+      lifecycle === undefined &&
+      this.#fiber === undefined &&
+      this.#head === undefined &&
+      this.#incarnation === undefined &&
+      this.children?.last === undefined
+    ) {
+      this.#ended()
+      return
+    }
+    const self = this
+    this.#lifecycle = this.node.fork(
+      Effect.gen(function* () {
+        // Lets a handler that stops its own actor come to its end first.
+        yield* Effect.yieldNow
+        if (lifecycle !== undefined) yield* endWithin([lifecycle], 0, self.behavior.stopDeadlineMillis)
+        yield* self.#clear(handlersMillis)
+        self.#ended()
+      })
+    )
+  }
+
+  #ended(): void {
+    this.#phase = "ended"
+    const reason = this.#reason!
+    // A handler that outlived every deadline has been left behind; its message ends here.
+    if (this.#head !== undefined) {
+      this.#end(this.#head, "failed", Exit.interrupt())
+      this.#head = undefined
+    }
+    this.node.cells.delete(this.path)
+    unlink(siblingsOf(this.node, this.parent), this)
+    this.#handlers = undefined
+    this.#mailbox = undefined
+    this.#lifecycle = undefined
+    if (this.node.observed) this.node.publish({ _tag: "ActorEnded", path: this.path, reason })
+    const watchers = this.#watchers
+    this.#watchers = undefined
+    if (watchers !== undefined) for (const onEnd of watchers) onEnd(reason)
+    this.#setWorking(false)
+  }
+
+  get hasEnded(): boolean {
+    return this.#phase === "ended"
+  }
+
+  /** Waits for the actor's end. */
+  get ended(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const unwatch = this.watch(() => resume(Effect.void))
+      return Effect.sync(unwatch)
+    })
+  }
+
+  /** Calls back once, at the actor's end; at once when it has ended. Answers how to take the watch back. */
+  watch(onEnd: (reason: TerminationReason) => void): () => void {
+    if (this.#phase === "ended") {
+      onEnd({ _tag: "NoSuchActor" })
+      return () => {}
+    }
+    const watcher = (reason: TerminationReason) => onEnd(reason)
+    this.#watchers ??= new Set()
+    this.#watchers.add(watcher)
+    return () => this.#watchers?.delete(watcher)
+  }
+
+  // ----- Around it -----
+
+  /** Whether the actor takes children: not once it is stopping. */
+  get takesChildren(): boolean {
+    return this.#phase !== "stopping" && this.#phase !== "ended"
+  }
+
+  ref(): ActorRef.ActorRef<any> {
+    return ActorRef.make(this.behavior.protocol, this.node, this.path, this, undefined)
+  }
+
+  /** Whether `fiber` is one of this actor's own. */
+  runs(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    const own = EffectContext.getOrUndefined(fiber.context as EffectContext.Context<Context>, Context)
+    return own !== undefined && own === this.#incarnation?.own
+  }
+
+  get incarnations(): number {
+    return this.#incarnations
+  }
+
+  /** Takes over the reply address of the message that `fiber` handles. */
+  takeReplyTo(method: Method, fiber: Fiber.Fiber<unknown, unknown>): ReplyTo<any> {
+    const head = fiber.getRef(Current) ?? this.#head
+    const reply = head?.kind === "envelope" && head.method.tag === method.tag ? head.reply : undefined
+    if (reply === undefined) {
+      const { role, node, generation } = this.node.id
+      return new ReplyTo(this.node, method, { role, node, generation, slot: 0 })
+    }
+    ;(head as Envelope).reply = undefined
+    return new ReplyTo(this.node, method, reply.take())
+  }
+
+  /** Watches another actor on behalf of this one. */
+  watchOther(ref: ActorRef.ActorRef<any>, onTerminated: (terminated: any) => Effect.Effect<unknown, unknown, any>): void {
+    const incarnation = this.#incarnate()
+    const other = ref as unknown as ActorRef.Ref
+    const unwatch = (other.cell ?? other.remote!).watch((reason) => {
+      incarnation.unwatch.delete(unwatchOnce)
+      const signal = new Signal("Terminated", () =>
+        this.#incarnation === incarnation ? onTerminated({ _tag: "Terminated", ref, reason }) : Effect.void
+      )
+      this.signal(signal)
+    })
+    const unwatchOnce = () => unwatch()
+    incarnation.unwatch.add(unwatchOnce)
+  }
+
+  toTree(): TreeNode {
+    return {
+      path: this.path,
+      actor: this.behavior.actor,
+      state: this.#phase === "alive" ? (this.#working ? "busy" : "idle") : this.#phase === "ended" ? "stopping" : this.#phase,
+      incarnation: this.#incarnations,
+      queued: this.#mailbox?.size ?? 0,
+      children: treeOf(this.children)
+    }
+  }
+}
+
+// ----- Families -----
+
+/** Actors of one parent in start order, so that it can stop them in reverse. */
+export interface Siblings {
+  first: Cell | undefined
+  last: Cell | undefined
+}
+
+const siblingsOf = (node: Node, parent: Cell | undefined): Siblings =>
+  parent === undefined ? node.top : (parent.children ??= { first: undefined, last: undefined })
+
+const link = (siblings: Siblings, cell: Cell): void => {
+  cell.previous = siblings.last
+  if (siblings.last === undefined) siblings.first = cell
+  else siblings.last.next = cell
+  siblings.last = cell
+}
+
+const unlink = (siblings: Siblings, cell: Cell): void => {
+  if (cell.previous === undefined) siblings.first = cell.next
+  else cell.previous.next = cell.next
+  if (cell.next === undefined) siblings.last = cell.previous
+  else cell.next.previous = cell.previous
+}
+
+export const treeOf = (siblings: Siblings | undefined): ReadonlyArray<TreeNode> => {
+  const nodes: Array<TreeNode> = []
+  for (let cell = siblings?.first; cell !== undefined; cell = cell.next) nodes.push(cell.toTree())
+  return nodes
+}
+
+/** Makes an actor and starts it: at the top, or as a child of `parent`. Dies on a name that is none. */
+export const spawn = (
+  node: Node,
+  parent: Cell | undefined,
+  name: string,
+  behavior: Behavior<any, any, any>
+): Effect.Effect<ActorRef.ActorRef<any>, StartError, any> =>
+  Effect.withFiber((fiber) => {
+    if (!/^[^\s/#]+$/.test(name)) {
+      return Effect.die(new Error(`expected an actor's name to be text without spaces, "/" and "#", got: "${name}"`))
+    }
+    const path = parent === undefined ? name : `${parent.path}/${name}`
+    if (node.stopping || parent?.takesChildren === false) return Effect.fail(new StartError({ path, reason: "Stopping" }))
+    if (node.cells.has(path)) return Effect.fail(new StartError({ path, reason: "NameTaken" }))
+    const cell = new Cell(node, behavior, path, parent, fiber.context as EffectContext.Context<never>)
+    node.cells.set(path, cell)
+    link(siblingsOf(node, parent), cell)
+    return cell.start()
+  })
+
+const contextOf = (cell: Cell): Context["Service"] => ({
+  self: cell.ref(),
+  incarnation: cell.incarnations,
+  spawn: (name, behavior) => spawn(cell.node, cell, name, behavior) as never,
+  watch: (ref, onTerminated) =>
+    Effect.contextWith((context) =>
+      Effect.sync(() => cell.watchOther(ref, (terminated) => Effect.provideContext(onTerminated(terminated), context)))
+    ),
+  stop: Effect.sync(() => cell.stop(undefined, "Normal")),
+  takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(methodOf(rpc), fiber)))
+})
+
+// ----- User code, and time for it -----
+
+/** Calls what should answer an Effect; whatever else it does is a defect. */
+const effectOf = (
+  f: (payload: unknown) => unknown,
+  payload: unknown,
+  tag: string,
+  self?: unknown
+): Effect.Effect<unknown, unknown, any> => {
+  try {
+    const result = f.call(self, payload)
+    return result === Effect.void || Exit.isExit(result) || Effect.isEffect(result)
+      ? (result as Effect.Effect<unknown>)
+      : Exit.die(new Error(`expected the handler of "${tag}" to return an Effect, got: ${String(result)}`))
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+type Fibers = ReadonlyArray<Fiber.Fiber<unknown, unknown>>
+
+/** Waits for fibers, at most `millis`; answers whether all have ended. */
+const endsWithin = (fibers: Fibers, millis: number): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    if (fibers.every((fiber) => fiber.pollUnsafe() !== undefined)) return Effect.succeed(true)
+    if (millis <= 0) return Effect.succeed(false)
+    return Effect.map(Effect.timeoutOption(Fiber.awaitAll(fibers), millis), (ended) => ended._tag === "Some")
+  })
+
+/** Gives fibers `grace` ms to end by themselves, then interrupts them and waits `limit` ms more. */
+const endWithin = (fibers: Fibers, grace: number, limit: number): Effect.Effect<boolean> =>
+  Effect.flatMap(endsWithin(fibers, grace), (ended) => {
+    if (ended) return Effect.succeed(true)
+    for (const fiber of fibers) fiber.interruptUnsafe()
+    return endsWithin(fibers, limit)
+  })

@@ -1,0 +1,10 @@
+/** The public API, and nothing but it. */
+export * as Actor from "./Actor.ts"
+export * as ActorError from "./ActorError.ts"
+export * as ActorRef from "./ActorRef.ts"
+export * as ActorSystem from "./ActorSystem.ts"
+export type { DeadLetter } from "./DeadLetter.ts"
+export * as Ledger from "./Ledger.ts"
+export * as Mailbox from "./Mailbox.ts"
+export * as Protocol from "./Protocol.ts"
+export * as ReplyTo from "./ReplyTo.ts"

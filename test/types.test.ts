@@ -1,0 +1,221 @@
+/**
+ * What the compiler promises users. Nothing here runs: `tsc` reads it, and `@ts-expect-error` fails where it would accept
+ * what it must refuse.
+ */
+import { describe, it } from "@effect/vitest"
+import { Context, Effect, Schema, type Scope, Stream } from "effect"
+import { Rpc } from "effect/rpc"
+import { Actor, type ActorError, ActorRef, type ActorSystem, ReplyTo } from "troupe"
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Same<A, B>) => {}
+const promises = (name: string, _code: () => unknown) => it(name, () => {})
+
+type Failing = ActorError.NotExecuted | ActorError.Unknown
+
+class Insufficient extends Schema.TaggedError<Insufficient>()("Insufficient", { balance: Schema.Int }) {}
+class Rates extends Context.Service<Rates, { readonly rate: number }>()("test/Rates") {}
+class Audit extends Context.Service<Audit, { readonly note: (text: string) => void }>()("test/Audit") {}
+
+const Deposit = Rpc.make("Deposit", { payload: { amount: Schema.Int }, success: Schema.Int })
+const Withdraw = Rpc.make("Withdraw", { payload: { amount: Schema.Int }, success: Schema.Int, error: Insufficient })
+const Balance = Rpc.make("Balance", { success: Schema.Int })
+const History = Rpc.make("History", {
+  payload: { last: Schema.Int },
+  success: Schema.String,
+  error: Insufficient,
+  stream: true
+})
+const Account = Actor.make("Account", [Deposit, Withdraw, Balance, History])
+
+type Of<A> = A extends Actor.Actor<infer Rs> ? ActorRef.ActorRef<Rs> : never
+declare const account: Of<typeof Account>
+declare const system: ActorSystem.System
+
+describe("ActorRef", () => {
+  promises("is assignable to one that understands less, and not to one that understands more", () => {
+    const depositor: ActorRef.ActorRef<typeof Deposit> = account
+    // @ts-expect-error: a depositor does not understand Withdraw.
+    const teller: ActorRef.ActorRef<typeof Deposit | typeof Withdraw> = depositor
+    // @ts-expect-error: it has no such message.
+    depositor.tell.Withdraw({ amount: 1 })
+    const anyone: ActorRef.ActorRef<any> = account
+    return [depositor, teller, anyone]
+  })
+
+  promises("takes the payload of its schema only", () => {
+    account.tell.Deposit({ amount: 1 })
+    // @ts-expect-error: an amount is a number.
+    account.tell.Deposit({ amount: "1" })
+    // @ts-expect-error: it is required.
+    account.ask.Deposit({})
+    // @ts-expect-error: there is no currency.
+    account.offer.Deposit({ amount: 1, currency: "EUR" })
+    // @ts-expect-error: a payload is required.
+    account.tellUnsafe.Deposit()
+    // @ts-expect-error: Balance has none.
+    account.ask.Balance({ amount: 1 })
+    account.ask.Balance()
+    account.tell.Balance()
+    account.ask.Balance(undefined, { deadline: "1 second" })
+    // @ts-expect-error: a deadline is a duration.
+    account.ask.Deposit({ amount: 1 }, { deadline: "soon" })
+  })
+
+  promises("says how each way of sending can end", () => {
+    same<ReturnType<typeof account.tell.Deposit>, Effect.Effect<void, ActorError.NotExecuted>>(true)
+    same<ReturnType<typeof account.tellUnsafe.Deposit>, boolean>(true)
+    same<ReturnType<typeof account.offer.Deposit>, Effect.Effect<void, Failing>>(true)
+    same<ReturnType<typeof account.ask.Deposit>, Effect.Effect<number, Failing>>(true)
+    same<ReturnType<typeof account.ask.Withdraw>, Effect.Effect<number, Insufficient | Failing>>(true)
+    same<ReturnType<typeof account.ask.History>, Stream.Stream<string, Insufficient | Failing>>(true)
+  })
+
+  promises("fails with errors that catchTag and catchReason narrow", () => {
+    const withdrawn = account.ask.Withdraw({ amount: 9 }).pipe(
+      Effect.catchTag("Insufficient", (error) => Effect.succeed(error.balance)),
+      Effect.catchReason("NotExecuted", "MailboxFull", (reason) => Effect.succeed(reason.capacity)),
+      Effect.catchReason("Unknown", "Timeout", (reason) => Effect.succeed(reason.deadlineMillis))
+    )
+    same<Effect.Error<typeof withdrawn>["_tag"], "NotExecuted" | "Unknown">(true)
+    const answered = Effect.catchTags(account.ask.Withdraw({ amount: 9 }), {
+      Insufficient: ({ balance }) => Effect.succeed(balance),
+      NotExecuted: () => Effect.succeed(0),
+      Unknown: () => Effect.succeed(0)
+    })
+    same<typeof answered, Effect.Effect<number>>(true)
+  })
+
+  promises("stands in a payload by the messages it understands", () => {
+    const Transfer = Rpc.make("Transfer", { payload: { to: ActorRef.schema(Deposit, Balance) } })
+    const Bank = Actor.make("Bank", [Transfer])
+    const behavior = Bank.behavior({ Transfer: ({ to }) => Effect.ignore(to.tell.Deposit({ amount: 1 })) })
+    return Effect.gen(function* () {
+      const bank = yield* system.spawn("bank", behavior)
+      const box = yield* system.spawn(
+        "box",
+        Actor.make("Box", [Deposit]).behavior({ Deposit: () => Effect.succeed(1) })
+      )
+      yield* bank.tell.Transfer({ to: account })
+      // @ts-expect-error: a box does not understand Balance.
+      yield* bank.tell.Transfer({ to: box })
+    })
+  })
+})
+
+describe("Actor", () => {
+  const handlers = {
+    Deposit: ({ amount }: { readonly amount: number }) => Effect.succeed(amount),
+    Balance: () => Effect.succeed(1),
+    History: () => Stream.make("opened")
+  }
+  const Withdraw = () => Effect.fail(new Insufficient({ balance: 1 }))
+
+  promises("wants a handler for every message", () => {
+    Account.behavior({ ...handlers, Withdraw })
+    Account.of({ ...handlers, Withdraw })
+    // @ts-expect-error: Withdraw is missing.
+    Account.behavior(handlers)
+    // @ts-expect-error: Withdraw is missing.
+    Account.behavior(Effect.succeed(handlers))
+    // @ts-expect-error: Withdraw is missing.
+    Account.of(handlers)
+  })
+
+  promises("refuses, in `of`, a handler of no message", () => {
+    // @ts-expect-error: there is no Close.
+    Account.of({ ...handlers, Withdraw, Close: () => Effect.void })
+  })
+
+  promises("infers payloads in handlers, in an object and in an Effect of one", () => {
+    const Vault = Actor.make("Vault", [Deposit])
+    Vault.behavior({ Deposit: ({ amount }) => Effect.succeed(amount) })
+    Vault.behavior(Effect.sync(() => ({ Deposit: ({ amount }) => Effect.succeed(amount) })))
+    Vault.behavior(
+      Effect.gen(function* () {
+        yield* Effect.void
+        return { Deposit: ({ amount }) => Effect.succeed(amount) }
+      })
+    )
+    Vault.of({ Deposit: ({ amount }) => Effect.succeed(amount) })
+    // @ts-expect-error: there is no currency.
+    Vault.behavior({ Deposit: ({ currency }) => Effect.succeed(currency) })
+  })
+
+  promises("refuses a handler whose answer, error or kind is another", () => {
+    // @ts-expect-error: the answer is a number.
+    Account.behavior({ ...handlers, Withdraw, Balance: () => Effect.succeed("1") })
+    // @ts-expect-error: Balance has no error.
+    Account.behavior({ ...handlers, Withdraw, Balance: () => Effect.fail(new Insufficient({ balance: 1 })) })
+    // @ts-expect-error: History streams.
+    Account.behavior({ ...handlers, Withdraw, History: () => Effect.succeed("opened") })
+    // @ts-expect-error: Balance does not stream.
+    Account.behavior({ ...handlers, Withdraw, Balance: () => Stream.make(1) })
+  })
+
+  promises("lets a handler return the ReplyTo it took of its own request, and no other", () => {
+    const take = <R extends typeof Deposit | typeof Balance>(rpc: R) =>
+      Effect.flatMap(Actor.Context, ({ takeReplyTo }) => takeReplyTo(rpc))
+    Account.behavior({ ...handlers, Withdraw, Balance: () => take(Balance) })
+    // @ts-expect-error: the address awaits the answer to Deposit.
+    Account.behavior({ ...handlers, Withdraw, Balance: () => take(Deposit) })
+    const Forward = Rpc.make("Forward", { payload: { to: ReplyTo.schema(Balance) } })
+    Actor.make("Clerk", [Forward]).behavior({ Forward: ({ to }) => to.succeed(1) })
+    // @ts-expect-error: the answer is a number.
+    Actor.make("Clerk", [Forward]).behavior({ Forward: ({ to }) => to.succeed("1") })
+  })
+})
+
+describe("Behavior", () => {
+  const Vault = Actor.make("Vault", [Deposit, Balance, History])
+  const needy = Vault.behavior(
+    Effect.gen(function* () {
+      yield* Effect.acquireRelease(Effect.void, () => Effect.void)
+      const self = yield* Vault.self
+      const { rate } = yield* Rates
+      return {
+        Deposit: ({ amount }) => Effect.map(Audit, ({ note }) => note(self.path) ?? amount * rate),
+        Balance: () => Effect.flatMap(Actor.Context, ({ stop }) => Effect.as(stop, 1)),
+        History: () => Stream.fromEffect(Effect.map(Audit, () => "opened"))
+      }
+    })
+  )
+
+  promises("needs what init and handlers use; a spawn needs it without Scope and Actor.Context", () => {
+    type Needs<B> = B extends Actor.Behavior<any, any, infer R> ? R : never
+    same<Exclude<Needs<typeof needy>, Scope.Scope | Actor.Context>, Rates | Audit>(true)
+    const spawned = system.spawn("vault", needy)
+    same<Effect.Services<typeof spawned>, Rates | Audit>(true)
+    same<Effect.Error<typeof spawned>, ActorError.StartError>(true)
+    const scoped = system.spawnScoped("vault", needy)
+    same<Effect.Services<typeof scoped>, Rates | Audit | Scope.Scope>(true)
+    const plain = system.spawn("plain", Actor.make("Box", [Balance]).behavior({ Balance: () => Effect.succeed(1) }))
+    same<typeof plain, Effect.Effect<ActorRef.ActorRef<typeof Balance>, ActorError.StartError>>(true)
+  })
+
+  promises("needs nothing for Scope and Actor.Context, which every actor has", () => {
+    type Needs<B> = B extends Actor.Behavior<any, any, infer R> ? R : never
+    same<Needs<typeof needy>, Rates | Audit>(true)
+  })
+
+  promises("passes a child's needs on to its parent", () => {
+    const parent = Actor.make("Parent", [Balance]).behavior(
+      Effect.gen(function* () {
+        const { spawn } = yield* Actor.Context
+        const vault = yield* spawn("vault", needy)
+        return { Balance: () => Effect.orDie(vault.ask.Balance()) }
+      })
+    )
+    const spawned = system.spawn("parent", parent)
+    same<Effect.Services<typeof spawned>, Rates | Audit>(true)
+  })
+})
+
+describe("ActorSystem", () => {
+  promises("looks an actor up as a ref of its whole protocol", () => {
+    const found = system.lookup(Account, "alice")
+    same<typeof found, Effect.Effect<Of<typeof Account>, ActorError.NotExecuted>>(true)
+    // @ts-expect-error: a lookup names a definition, not a behavior.
+    system.lookup(Account.behavior({} as never), "alice")
+  })
+})

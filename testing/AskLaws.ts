@@ -1,0 +1,752 @@
+/** S4, ask. */
+import assert from "node:assert/strict"
+import { Clock, Effect, Exit, Fiber, Schema, SchemaGetter } from "effect"
+import { Rpc } from "effect/rpc"
+import { Actor, ActorError, Protocol } from "../core/index.ts"
+import { anywhere, elapse, event, type Journal, law, notExecuted, pending, recast, refOf, start, unknown, within } from "./Law.ts"
+import { Refused, Subject, subject } from "./Subject.ts"
+
+const wrong = "not a number" as never
+const encoded = { local: ["encoded"] } as const
+
+/** A schema that cannot be used in a message: it waits. */
+const asynchronous = Schema.String.pipe(
+  Schema.decodeTo(Schema.String, {
+    decode: SchemaGetter.transformEffect((text: string) => Effect.as(Effect.yieldNow, text)),
+    encode: SchemaGetter.transformEffect((text: string) => Effect.as(Effect.yieldNow, text))
+  })
+)
+
+class Order extends Schema.Class<Order>("Order")({ id: Schema.BigInt, at: Schema.Date, parts: Schema.ReadonlyMap(Schema.String, Schema.Int) }) {}
+
+const answers = [
+  law("S4", anywhere, "an ask yields the value, decoded with the request's schema", (stage) =>
+    Effect.gen(function* () {
+      const Shop = Actor.make("Shop", [Rpc.make("Find", { payload: { id: Schema.BigInt, at: Schema.Date }, success: Order })])
+      const shop = Shop.behavior({
+        Find: ({ at, id }) => {
+          assert(at instanceof Date && typeof id === "bigint")
+          return Effect.succeed(new Order({ id: id + 1n, at: new Date(at.getTime() + 1), parts: new Map([["bolt", 4]]) }))
+        }
+      })
+      const ref = yield* stage.spawn(Shop, shop)
+      const order = yield* ref.ask.Find({ id: 2n ** 70n, at: new Date(1000) })
+      assert(order instanceof Order)
+      assert.deepEqual([order.id, order.at, [...order.parts]], [2n ** 70n + 1n, new Date(1001), [["bolt", 4]]])
+    })
+  ),
+
+  law("S4", anywhere, "an ask of a request without a payload or a value ends in undefined", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      assert.equal(yield* ref.ask.Note({ n: 1 }), undefined)
+      assert.equal(yield* ref.ask.Count(), 1)
+    })
+  ),
+
+  law("S4", anywhere, "an ask fails with the protocol's own typed error, and the actor goes on", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.tell.Note({ n: 1 })
+      const error = yield* Effect.flip(ref.ask.Refuse({ why: "no reason" }))
+      assert(error instanceof Refused)
+      assert.equal(error.why, "no reason")
+      assert.equal(yield* ref.ask.Count(), 1)
+      assert.deepEqual(journal.of("init"), ["init 1"])
+    })
+  ),
+
+  law("S4", anywhere, "an ask value run twice sends two requests, and one that is not run sends none", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const ask = ref.ask.Double({ n: 2 })
+      ref.ask.Double({ n: 3 })
+      assert.deepEqual([yield* ask, yield* ask], [4, 4])
+      yield* stage.quiet
+      assert.deepEqual(journal.of("double"), ["double 2", "double 2"])
+    })
+  ),
+
+  law("S4", anywhere, "many asks at a time each get their own answer", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      const numbers = Array.from({ length: 500 }, (_, n) => n)
+      const doubles = yield* Effect.forEach(numbers, (n) => ref.ask.Double({ n }), { concurrency: "unbounded" })
+      assert.deepEqual(doubles, numbers.map((n) => n * 2))
+      assert.equal((yield* stage.ledger).ended.value >= 500, true)
+    })
+  )
+]
+
+const notRun = [
+  law("S4", anywhere, "an ask of an actor that has ended is NotExecuted(NoSuchActor)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.stop()
+      assert.equal((yield* notExecuted(ref.ask.Double({ n: 1 }), "NoSuchActor")).to, "subject")
+      assert.deepEqual(journal.of("double"), [])
+    })
+  ),
+
+  law("S4", anywhere, "an ask that finds a full mailbox is NotExecuted(MailboxFull)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { capacity: 2 } }))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* ref.tell.Note({ n: 1 })
+      yield* ref.tell.Note({ n: 2 })
+      const { capacity, to } = yield* notExecuted(ref.ask.Double({ n: 1 }), "MailboxFull")
+      assert.deepEqual([capacity, to], [2, "subject"])
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("double"), [])
+    })
+  ),
+
+  law("S4", anywhere, "an ask of a stopping actor, and one that waits in its mailbox, are NotExecuted(Stopping)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const queued = yield* start(ref.ask.Double({ n: 1 }))
+      yield* ref.offer.Note({ n: 1 })
+      const stop = yield* start(ref.stop())
+      yield* notExecuted(Fiber.join(queued), "Stopping")
+      yield* notExecuted(ref.ask.Double({ n: 2 }), "Stopping")
+      yield* journal.open("a")
+      assert.equal(yield* Fiber.join(held), "a")
+      yield* Fiber.join(stop)
+      assert.deepEqual([...journal.of("double"), ...journal.of("note")], [])
+    })
+  ),
+
+  law("S4", "one node", "a request that waits in its mailbox until its deadline is NotExecuted(Expired), and leaves it", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
+      const { tag, to } = yield* within("500 millis", notExecuted(Fiber.join(queued), "Expired"))
+      assert.deepEqual([tag, to], ["Double", "subject"])
+      assert.equal((yield* stage.ledger).expired, 1)
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("double"), [])
+    })
+  ),
+
+  law("S4", "two nodes", "a request that waits in its mailbox until its deadline ends for its asker then, and is not handled later", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
+      yield* ref.offer.Note({ n: 1 })
+      const error = yield* within("500 millis", Effect.flip(Fiber.join(queued)))
+      const reason = `${error._tag}(${error.reason._tag})`
+      assert(["NotExecuted(Expired)", "Unknown(Timeout)"].includes(reason), reason)
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("double"), [])
+      assert.equal((yield* stage.ledger).expired, 1)
+    })
+  ),
+
+  law("S4", anywhere, "a request whose tag the actor does not know is NotExecuted(UnsupportedMessage)", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      const other = yield* recast(stage, ref, Rpc.make("Sing", { payload: { song: Schema.String } }))
+      const { known, tag, to } = yield* notExecuted(other.ask.Sing({ song: "la" }), "UnsupportedMessage")
+      assert.deepEqual([tag, to, known], ["Sing", "subject", [...Subject.protocol.keys()]])
+    })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "a payload that the actor's own schema does not decode is NotExecuted(DecodeError)",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const other = yield* recast(stage, ref, Rpc.make("Double", { payload: { n: Schema.String }, success: Schema.Int }))
+        const { issue, tag } = yield* notExecuted(other.ask.Double({ n: "four" }), "DecodeError")
+        assert.equal(tag, "Double")
+        assert.match(issue, /integer|number/)
+        assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
+        assert.deepEqual(journal.of("double"), ["double 4"])
+      }),
+    encoded
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "a payload that does not match its schema is NotExecuted(EncodeError)",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const { issue, tag, to } = yield* notExecuted(ref.ask.Double({ n: wrong }), "EncodeError")
+        assert.deepEqual([tag, to], ["Double", "subject"])
+        assert.match(issue, /n/)
+        assert.deepEqual(journal.of("double"), [])
+      }),
+    encoded
+  ),
+
+  law("S4", "two nodes", "a request larger than a frame is NotExecuted(PayloadTooLarge)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      stage.wire.maxFrameBytes = 3000
+      const { bytes, limit, tag } = yield* notExecuted(ref.ask.Refuse({ why: "x".repeat(3000) }), "PayloadTooLarge")
+      assert.equal(tag, "Refuse")
+      assert(limit <= 3000 && bytes > limit)
+    })
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "an ask of a node that is not there is NotExecuted(NotConnected), no later than its deadline",
+    (stage) =>
+      Effect.gen(function* () {
+        const { system } = stage.asker.system.id
+        const ref = yield* refOf(stage, `${system}/node/nowhere/abc/subject#1`, ...Subject.rpcs)
+        const ask = yield* start(ref.ask.Double({ n: 1 }, { deadline: "200 millis" }))
+        yield* within("300 millis", notExecuted(Fiber.join(ask), "NotConnected"))
+      }),
+    { needs: ["absence"] }
+  ),
+
+  law("S4", "two nodes", "an ask of a node that appears within the deadline succeeds", (stage) =>
+    Effect.gen(function* () {
+      const found = yield* start(stage.asker.system.lookup(Subject, "late", { at: { node: "later" }, deadline: "3 seconds" }))
+      yield* elapse("20 millis")
+      pending(found)
+      const later = yield* stage.join("later")
+      yield* later.system.spawn("late", subject(stage.journal))
+      const ref = yield* within("3 seconds", Fiber.join(found))
+      assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
+    })
+  )
+]
+
+const Fetcher = Actor.make("Fetcher", [
+  Rpc.make("Fetch", { payload: { crashes: Schema.Int }, success: Schema.Int }).annotate(Protocol.Idempotent, true),
+  Rpc.make("Take", { payload: { crashes: Schema.Int }, success: Schema.Int })
+])
+/** Crashes as often as it is told, over its incarnations, and then answers how often it ran. */
+const fetcher = (journal: Journal) => {
+  const run = (name: string) => (payload: { readonly crashes: number }) =>
+    Effect.suspend(() => {
+      journal.write(name)
+      const runs = journal.count(name)
+      return runs <= payload.crashes ? Effect.die(new Error(`crash ${runs}`)) : Effect.succeed(runs)
+    })
+  return Fetcher.behavior(Effect.sync(() => ({ Fetch: run("fetch"), Take: run("take") })))
+}
+
+const retries = [
+  law("S4", anywhere, "an idempotent request is retried after a crash, inside its deadline", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      const value = yield* within("3 seconds", ref.ask.Fetch({ crashes: 2 }, { deadline: "2 seconds" }))
+      assert.equal(value, 3)
+      assert.equal(journal.count("fetch"), 3)
+    })
+  ),
+
+  law("S4", anywhere, "an idempotent request that crashes every time ends in Unknown, no later than its deadline", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      const began = yield* Clock.currentTimeMillis
+      const ask = yield* start(ref.ask.Fetch({ crashes: 100 }, { deadline: "400 millis" }))
+      const error = yield* within("800 millis", Effect.flip(Fiber.join(ask)))
+      assert.equal(error._tag, "Unknown")
+      assert((yield* Clock.currentTimeMillis) - began < 700)
+      assert(journal.count("fetch") >= 2)
+      yield* elapse("1 seconds")
+    })
+  ),
+
+  law("S4", anywhere, "a request that is not idempotent is not retried after a crash", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      yield* unknown(ref.ask.Take({ crashes: 1 }), "CalleeCrashed")
+      yield* elapse("300 millis")
+      assert.equal(journal.count("take"), 1)
+    })
+  ),
+
+  law("S4", "two nodes", "a retry carries the same request id and the next attempt", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      yield* within("3 seconds", ref.ask.Fetch({ crashes: 1 }, { deadline: "2 seconds" }))
+      const requests = wire.sent
+        .filter(({ kind }) => kind === "data")
+        .flatMap(({ text }) => JSON.parse(text)[5] as ReadonlyArray<ReadonlyArray<unknown>>)
+        .filter((envelope) => envelope[0] === "m" && envelope[4] === "Fetch")
+      assert.equal(requests.length, 2)
+      assert.equal(requests[0]![6], requests[1]![6])
+      assert.deepEqual(requests.map((envelope) => envelope[7]), [1, 2])
+    })
+  ),
+
+  law("S4", "two nodes", "a repeated request whose answer was lost is answered from memory and not run again", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      let lost = 0
+      wire.onSend = ({ from, kind, text }) =>
+        from === "home" && kind === "data" && text.includes('["v"') && lost++ === 0 ? "lose" : "carry"
+      const ask = yield* start(ref.ask.Fetch({ crashes: 0 }))
+      yield* journal.seen("fetch")
+      yield* stage.callee.system.idle
+      // The next frame shows the gap.
+      const other = yield* start(ref.ask.Take({ crashes: 0 }))
+      assert.equal(yield* within("3 seconds", Fiber.join(ask)), 1)
+      yield* Fiber.await(other)
+      assert.equal(lost > 1, true)
+      assert.equal(journal.count("fetch"), 1)
+      assert.equal((yield* stage.ledger).duplicates, 1)
+    })
+  ),
+
+  law("S4", "two nodes", "a repeated request that is still being handled is answered when it is, and not run again", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const Holder = Actor.make("Holder", [
+        Rpc.make("Hold", { success: Schema.String }).annotate(Protocol.Idempotent, true).annotate(Protocol.Concurrent, true),
+        Rpc.make("Ping")
+      ])
+      const holder = Holder.behavior({
+        Hold: () => journal.note("hold").pipe(Effect.andThen(journal.wait("a")), Effect.as("held")),
+        Ping: () => Effect.void
+      })
+      const ref = yield* stage.spawn(Holder, holder)
+      const ask = yield* start(ref.ask.Hold())
+      yield* journal.seen("hold")
+      const renewed = yield* event(stage.asker.system, (event) => event._tag === "LinkChanged" && event.state._tag === "Up")
+      let lost = 0
+      wire.onSend = ({ from, kind }) => (from === "home" && kind === "data" && lost++ === 0 ? "lose" : "carry")
+      const ping = yield* start(ref.ask.Ping())
+      yield* stage.callee.system.lookup(Holder, "none", { at: stage.asker.system.id }).pipe(Effect.ignore, start)
+      yield* within("3 seconds", renewed)
+      yield* Fiber.interrupt(ping)
+      yield* elapse("200 millis")
+      yield* journal.open("a")
+      assert.equal(yield* within("3 seconds", Fiber.join(ask)), "held")
+      assert.equal(journal.count("hold"), 1)
+      assert.equal((yield* stage.ledger).duplicates, 1)
+    })
+  )
+]
+
+const mayHaveRun = [
+  law("S4", anywhere, "a request that is not answered in time is Unknown(Timeout); the late reply is dropped and counted", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }, { deadline: "60 millis" }))
+      yield* journal.seen("a+")
+      const { deadlineMillis, tag, to } = yield* within("500 millis", unknown(Fiber.join(held), "Timeout"))
+      assert.deepEqual([deadlineMillis, tag, to], [60, "Hold", "subject"])
+      assert.equal((yield* stage.ledger).lateReplies, 0)
+      yield* journal.open("a")
+      yield* journal.seen("a-")
+      yield* stage.quiet
+      assert.equal((yield* stage.ledger).lateReplies, 1)
+    })
+  ),
+
+  law("S4", anywhere, "an ask without a deadline of its own ends after 5 seconds", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* elapse("4900 millis")
+      pending(held)
+      const { deadlineMillis } = yield* within("500 millis", unknown(Fiber.join(held), "Timeout"))
+      assert.equal(deadlineMillis, 5000)
+      yield* journal.open("a")
+    })
+  ),
+
+  law("S4", anywhere, "a deadline that is infinite, or not more than 0, is refused", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      for (const deadline of ["Infinity", 0, -1] as const) {
+        const exit = yield* Effect.exit(Effect.suspend(() => ref.ask.Count(undefined, { deadline })))
+        assert(Exit.isFailure(exit))
+        assert.match(String(exit.cause), /expected `deadline` to be finite and more than 0/)
+      }
+    })
+  ),
+
+  law("S4", anywhere, "a defect in the handler is Unknown(CalleeCrashed) at once, with its cause", (stage) =>
+    Effect.gen(function* () {
+      const Breaker = Actor.make("Breaker", [
+        Rpc.make("Die"),
+        Rpc.make("DieLater"),
+        Rpc.make("Throw"),
+        Rpc.make("Text"),
+        Rpc.make("NoEffect")
+      ])
+      const breaker = Breaker.behavior({
+        Die: () => Effect.die(new Error("died")),
+        DieLater: () => Effect.andThen(Effect.yieldNow, Effect.die(new Error("died later"))),
+        Throw: () => {
+          throw new Error("thrown")
+        },
+        Text: () => Effect.die("plain text"),
+        NoEffect: () => 7 as never
+      })
+      const began = yield* Clock.currentTimeMillis
+      for (const [tag, expected] of [
+        ["Die", "died"],
+        ["DieLater", "died later"],
+        ["Throw", "thrown"],
+        ["Text", "plain text"],
+        ["NoEffect", 'expected the handler of "NoEffect" to return an Effect, got: 7']
+      ] as const) {
+        const ref = yield* stage.spawn(Breaker, breaker, tag)
+        const { cause, tag: asked, to } = yield* unknown(ref.ask[tag](), "CalleeCrashed")
+        assert.deepEqual([asked, to], [tag, tag])
+        assert.equal(cause instanceof Error ? cause.message : cause, expected)
+      }
+      assert((yield* Clock.currentTimeMillis) - began < 4000)
+    })
+  ),
+
+  law("S4", anywhere, "a crash of a concurrent handler is Unknown(CalleeCrashed) for its asker", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* journal.open("beside")
+      const { cause } = yield* unknown(ref.ask.CrashBeside({ why: "beside" }), "CalleeCrashed")
+      assert.equal((cause as Error).message, "beside")
+      yield* within("200 millis", journal.seen("init 2"))
+    })
+  ),
+
+  law("S4", anywhere, "an ask whose handler is interrupted by a kill is Unknown(Interrupted), at once", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* ref.kill
+      assert.equal((yield* unknown(Fiber.join(held), "Interrupted")).tag, "Hold")
+      assert.deepEqual(journal.of("a"), ["a+", "a!"])
+    })
+  ),
+
+  law("S4", anywhere, "an ask whose handler outlives a stop's deadline is Unknown(Interrupted)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const stop = yield* start(ref.stop({ deadline: "60 millis" }))
+      yield* within("500 millis", unknown(Fiber.join(held), "Interrupted"))
+      yield* Fiber.join(stop)
+    })
+  ),
+
+  law("S4", "two nodes", "an ask in flight is Unknown(NodeLost) at once when its node is lost", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      const queued = yield* start(ref.ask.Double({ n: 1 }))
+      yield* journal.seen("a+")
+      wire.unreachable("away", "home")
+      const { node, to } = yield* unknown(Fiber.join(held), "NodeLost")
+      assert.deepEqual([node, to], ["node/home", "subject"])
+      yield* unknown(Fiber.join(queued), "NodeLost")
+      yield* journal.open("a")
+      yield* journal.seen("a-")
+      yield* stage.callee.system.idle
+    }),
+    { restless: true }
+  ),
+
+  law("S4", "two nodes", "an ask in flight ends in Unknown when its node leaves", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { stopDeadline: "50 millis" }))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const leave = yield* start(stage.callee.leave)
+      const error = yield* within("500 millis", Effect.flip(Fiber.join(held)))
+      assert.equal(error._tag, "Unknown")
+      assert(["Interrupted", "NodeLost"].includes(error.reason._tag), error.message)
+      yield* Fiber.join(leave)
+    })
+  )
+]
+
+const badReplies = [
+  law(
+    "S4",
+    anywhere,
+    "a reply that does not match its schema is Unknown(ReplyNotEncoded), and the actor goes on",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Liar = Actor.make("Liar", [
+          Rpc.make("Value", { success: Schema.Int }),
+          Rpc.make("Failure", { error: Refused }),
+          Rpc.make("Undeclared"),
+          Rpc.make("Slowly", { success: asynchronous }),
+          Rpc.make("Init", { success: Schema.Int })
+        ])
+        let inits = 0
+        const liar = Liar.behavior(
+          Effect.sync(() => {
+            inits += 1
+            const ran = <A>(effect: A) => {
+              journal.write("ran")
+              return effect
+            }
+            return {
+              Value: () => ran(Effect.succeed(wrong)),
+              Failure: () => ran(Effect.fail(wrong)),
+              Undeclared: () => ran(Effect.fail("nobody said so" as never)),
+              Slowly: () => ran(Effect.succeed("x")),
+              Init: () => Effect.succeed(inits)
+            }
+          })
+        )
+        const ref = yield* stage.spawn(Liar, liar)
+        for (const tag of ["Value", "Failure", "Undeclared", "Slowly"] as const) {
+          const ask: Effect.Effect<unknown, unknown> = ref.ask[tag]()
+          const reason = yield* unknown(ask, "ReplyNotEncoded")
+          assert.deepEqual([reason.tag, reason.to], [tag, "subject"])
+          assert.notEqual(reason.issue, "")
+        }
+        assert.equal(journal.count("ran"), 4)
+        assert.equal(yield* ref.ask.Init(), 1)
+      }),
+    encoded
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "a reply that the asker's schema does not decode is Unknown(ReplyNotDecoded)",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const other = yield* recast(
+          stage,
+          ref,
+          Rpc.make("Double", { payload: { n: Schema.Int }, success: Schema.String }),
+          Rpc.make("Refuse", { payload: { why: Schema.String }, error: Schema.Int })
+        )
+        const { issue, tag } = yield* unknown(other.ask.Double({ n: 4 }), "ReplyNotDecoded")
+        assert.equal(tag, "Double")
+        assert.match(issue, /string/)
+        assert.deepEqual(journal.of("double"), ["double 4"])
+        yield* unknown(other.ask.Refuse({ why: "no" }), "ReplyNotDecoded")
+      }),
+    encoded
+  ),
+
+  law("S4", "two nodes", "a reply larger than a frame is Unknown(ReplyTooLarge)", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Source = Actor.make("Source", [
+        Rpc.make("Text", { payload: { length: Schema.Int }, success: Schema.String }),
+        Rpc.make("Error", { payload: { length: Schema.Int }, error: Schema.String })
+      ])
+      const source = Source.behavior({
+        Text: ({ length }) => Effect.as(journal.note(`text ${length}`), "x".repeat(length)),
+        Error: ({ length }) => Effect.fail("x".repeat(length))
+      })
+      const ref = yield* stage.spawn(Source, source)
+      stage.wire.maxFrameBytes = 3000
+      const { bytes, limit, tag } = yield* unknown(ref.ask.Text({ length: 4000 }), "ReplyTooLarge")
+      assert.equal(tag, "Text")
+      assert(limit <= 3000 && bytes > limit)
+      assert.equal(journal.count("text 4000"), 1)
+      yield* unknown(ref.ask.Error({ length: 4000 }), "ReplyTooLarge")
+      assert.equal((yield* ref.ask.Text({ length: 2000 })).length, 2000)
+    })
+  ),
+
+  law("S4", "two nodes", "every reply near the size of a frame is carried, or is Unknown(ReplyTooLarge)", (stage) =>
+    Effect.gen(function* () {
+      const Source = Actor.make("Source", [Rpc.make("Text", { payload: { length: Schema.Int }, success: Schema.String })])
+      const ref = yield* stage.spawn(Source, Source.behavior({ Text: ({ length }) => Effect.succeed("x".repeat(length)) }))
+      stage.wire.maxFrameBytes = 3000
+      const ends = { carried: 0, tooLarge: 0 }
+      for (let length = 2600; length <= 3000; length += 5) {
+        const exit = yield* Effect.exit(ref.ask.Text({ length }))
+        if (Exit.isSuccess(exit)) ends.carried += 1
+        else {
+          yield* unknown(exit, "ReplyTooLarge")
+          ends.tooLarge += 1
+        }
+      }
+      assert(ends.carried > 0 && ends.tooLarge > 0)
+    })
+  )
+]
+
+const interrupts = [
+  law("S4", anywhere, "interrupting an ask takes its queued request back", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const queued = yield* start(ref.ask.Note({ n: 1 }))
+      yield* ref.offer.Note({ n: 2 })
+      yield* Fiber.interrupt(queued)
+      yield* ref.offer.Note({ n: 3 })
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), ["note 2", "note 3"])
+      assert.equal((yield* stage.ledger).cancelled, 1)
+      assert.equal((yield* stage.ledger).ended.interrupted, 1)
+    })
+  ),
+
+  law("S4", anywhere, "interrupting an ask interrupts its handler, which is no crash and causes no restart", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.tell.Note({ n: 1 })
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const next = yield* start(ref.ask.Double({ n: 2 }))
+      yield* Fiber.interrupt(held)
+      yield* journal.seen("a!")
+      assert.equal(yield* Fiber.join(next), 4)
+      assert.equal(yield* ref.ask.Count(), 2)
+      yield* elapse("200 millis")
+      assert.deepEqual(journal.of("init"), ["init 1"])
+      assert.deepEqual(journal.of("released"), [])
+      const { cancelled, failed } = yield* stage.ledger
+      assert.deepEqual([cancelled, failed], [1, 0])
+    })
+  ),
+
+  law("S4", anywhere, "interrupting an ask interrupts its concurrent handler and nothing else", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const a = yield* start(ref.ask.HoldBeside({ key: "a" }))
+      const b = yield* start(ref.ask.HoldBeside({ key: "b" }))
+      const c = yield* start(ref.ask.Hold({ key: "c" }))
+      yield* journal.seen("c+")
+      yield* Fiber.interrupt(a)
+      yield* journal.seen("a!")
+      yield* journal.open("b", "c")
+      assert.equal(yield* Fiber.join(b), "b")
+      assert.equal(yield* Fiber.join(c), "c")
+      assert.deepEqual(journal.of("init"), ["init 1"])
+    })
+  ),
+
+  law("S4", anywhere, "a cancelled handler ends at its next interruptible point", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Careful = Actor.make("Careful", [Rpc.make("Work"), Rpc.make("Next")])
+      const careful = Careful.behavior({
+        Work: () =>
+          journal.note("begun").pipe(
+            Effect.andThen(journal.wait("a")),
+            Effect.andThen(journal.note("saved")),
+            Effect.uninterruptible,
+            Effect.andThen(Effect.yieldNow),
+            Effect.andThen(journal.note("after"))
+          ),
+        Next: () => journal.note("next")
+      })
+      const ref = yield* stage.spawn(Careful, careful)
+      const ask = yield* start(ref.ask.Work())
+      yield* journal.seen("begun")
+      yield* Fiber.interrupt(ask)
+      const next = yield* start(ref.ask.Next())
+      const other = yield* stage.spawn(Careful, careful, "other")
+      yield* other.ask.Next()
+      assert.deepEqual(journal.entries, ["begun", "next"])
+      yield* journal.open("a")
+      yield* Fiber.join(next)
+      assert.deepEqual(journal.entries, ["begun", "next", "saved", "next"])
+    })
+  ),
+
+  law("S4", anywhere, "every ask of a crowd that is interrupted at random ends once, and the actor goes on", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (let n = 0; n < 60; n++) {
+        fibers.push(yield* start<unknown, unknown, never>(n % 3 === 0 ? ref.ask.Hold({ key: `h${n}` }) : ref.ask.Double({ n })))
+        if (n % 5 === 0) yield* Effect.yieldNow
+        if (n % 2 === 0) yield* Fiber.interrupt(fibers[(n * 7) % fibers.length]!)
+      }
+      yield* journal.open(...Array.from({ length: 60 }, (_, n) => `h${n}`))
+      for (const fiber of fibers) yield* Fiber.await(fiber)
+      assert.equal(yield* ref.ask.Double({ n: 1 }), 2)
+      assert.deepEqual(journal.of("init"), ["init 1"])
+    })
+  )
+]
+
+
+
+const certainty = [
+  law(
+    "S4",
+    anywhere,
+    "no end of an ask whose handler ran claims that it did not",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal, { stopDeadline: "20 millis" }))
+        const other = yield* recast(stage, ref, Rpc.make("Double", { payload: { n: Schema.Int }, success: Schema.String }))
+        const ends: Array<Exit.Exit<unknown, unknown>> = []
+        ends.push(yield* Effect.exit(other.ask.Double({ n: 1 })))
+        ends.push(yield* Effect.exit(ref.ask.Crash({ why: "on purpose" })))
+        yield* within("200 millis", journal.seen("init 2"))
+        const late = yield* start(ref.ask.Hold({ key: "a" }, { deadline: "50 millis" }))
+        yield* journal.seen("a+")
+        ends.push(yield* within("200 millis", Fiber.await(late)))
+        yield* journal.open("a")
+        const killed = yield* start(ref.ask.Hold({ key: "b" }))
+        yield* journal.seen("b+")
+        yield* ref.kill
+        ends.push(yield* Fiber.await(killed))
+        for (const exit of ends) {
+          const error = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
+          assert(error?._tag === "Fail" && error.error instanceof ActorError.Unknown, String(exit))
+        }
+      }),
+    encoded
+  )
+]
+
+export const askLaws = [answers, notRun, mayHaveRun, badReplies, interrupts, retries, certainty].flat(2)

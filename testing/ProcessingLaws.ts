@@ -1,0 +1,401 @@
+/** S1, how an actor processes its messages, and S2, in which order. */
+import assert from "node:assert/strict"
+import { Effect, Fiber, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { Actor, ActorRef } from "../core/index.ts"
+import { anywhere, event, law, notExecuted, pending, start, unknown, within } from "./Law.ts"
+import { Subject, subject } from "./Subject.ts"
+
+const numbers = (count: number, from = 1) => Array.from({ length: count }, (_, index) => from + index)
+const notes = (count: number, from = 1) => numbers(count, from).map((n) => `note ${n}`)
+
+const one = [
+  law("S1", anywhere, "an actor handles one message at a time, asynchronous handlers included", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const asks = yield* Effect.forEach(numbers(20), (n) =>
+        start<unknown, unknown, never>(n % 4 === 0 ? ref.ask.Double({ n }) : ref.ask.Hold({ key: `h${n}` }))
+      )
+      yield* journal.seen("h1+")
+      // Another actor of that node has had its turn meanwhile.
+      const other = yield* stage.spawn(Subject, subject(journal), "other")
+      yield* other.ask.Count()
+      assert.deepEqual(journal.of("h"), ["h1+"])
+      yield* journal.open(...numbers(20).map((n) => `h${n}`))
+      yield* Fiber.joinAll(asks)
+      const entries = journal.entries.filter((entry) => /^(h|double)/.test(entry))
+      assert.deepEqual(
+        entries,
+        numbers(20).flatMap((n) => (n % 4 === 0 ? [`double ${n}`] : [`h${n}+`, `h${n}-`]))
+      )
+    })
+  ),
+
+  law("S1", anywhere, "an actor handles one message at a time while asynchronous handlers yield", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Yielder = Actor.make("Yielder", [Rpc.make("Work", { payload: { n: Schema.Int } })])
+      const yielder = Yielder.behavior({
+        Work: ({ n }) =>
+          Effect.gen(function* () {
+            journal.write("+")
+            for (let turn = 0; turn < n % 5; turn++) yield* Effect.yieldNow
+            journal.write("-")
+          })
+      })
+      const ref = yield* stage.spawn(Yielder, yielder)
+      yield* Effect.forEach(numbers(300), (n) => ref.ask.Work({ n }), { concurrency: "unbounded" })
+      assert.equal(journal.entries.length, 600)
+      assert(
+        journal.entries.every((entry, index) => entry === (index % 2 === 0 ? "+" : "-")),
+        "two handlers ran at the same time"
+      )
+    })
+  ),
+
+  law("S1", "one node", "a message an actor sends to itself waits until the one in hand is handled", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Self = Actor.make("Self", [Rpc.make("Begin"), Rpc.make("Next")])
+      const self = Self.behavior({
+        Begin: () =>
+          Effect.gen(function* () {
+            yield* Effect.orDie((yield* Self.self).tell.Next())
+            yield* Effect.yieldNow
+            journal.write("end of Begin")
+          }),
+        Next: () => journal.note("Next")
+      })
+      const ref = yield* stage.spawn(Self, self)
+      yield* ref.ask.Begin()
+      yield* journal.seen("Next")
+      assert.deepEqual(journal.entries, ["end of Begin", "Next"])
+    })
+  ),
+
+  law("S1", anywhere, "requests declared concurrent run beside one another and beside the others", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const a = yield* start(ref.ask.HoldBeside({ key: "a" }))
+      const b = yield* start(ref.ask.HoldBeside({ key: "b" }))
+      const c = yield* start(ref.ask.Hold({ key: "c" }))
+      yield* journal.seen("c+")
+      journal.inOrder("a+", "b+", "c+")
+      yield* journal.open("b")
+      assert.equal(yield* Fiber.join(b), "b")
+      pending(a)
+      pending(c)
+      yield* journal.open("a", "c")
+      assert.equal(yield* Fiber.join(a), "a")
+      assert.equal(yield* Fiber.join(c), "c")
+    })
+  ),
+
+  law("S1", anywhere, "a concurrent request waits for its turn like any other before it starts", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const a = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const b = yield* start(ref.ask.HoldBeside({ key: "b" }))
+      const other = yield* stage.spawn(Subject, subject(journal), "other")
+      yield* other.ask.Count()
+      assert.deepEqual(journal.of("b"), [])
+      yield* journal.open("a", "b")
+      yield* Fiber.joinAll([a, b])
+      journal.inOrder("a+", "a-", "b+", "b-")
+    })
+  ),
+
+  law("S1", anywhere, "a crash interrupts what runs beside it before the incarnation's Scope closes", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const beside = yield* start(ref.ask.HoldBeside({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* unknown(ref.ask.Crash({ why: "on purpose" }), "CalleeCrashed")
+      yield* unknown(Fiber.join(beside), "Interrupted")
+      yield* journal.open("a")
+      yield* within("200 millis", journal.seen("init 2"))
+      journal.inOrder("a+", "a!", "released 1", "init 2")
+      assert.deepEqual(journal.of("a-"), [])
+    })
+  ),
+
+  law("S1", anywhere, "a crash beside it interrupts the handler that has its turn, before the Scope closes", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const crash = yield* start(ref.ask.CrashBeside({ why: "on purpose" }))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* journal.open("on purpose")
+      yield* unknown(Fiber.join(crash), "CalleeCrashed")
+      yield* unknown(Fiber.join(held), "Interrupted")
+      yield* journal.open("a")
+      yield* within("200 millis", journal.seen("init 2"))
+      journal.inOrder("a+", "a!", "released 1", "init 2")
+      assert.deepEqual(journal.of("a-"), [])
+    })
+  ),
+
+  law("S1", anywhere, "a kill interrupts every handler before the Scope closes", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const a = yield* start(ref.ask.HoldBeside({ key: "a" }))
+      const b = yield* start(ref.ask.Hold({ key: "b" }))
+      yield* journal.seen("b+")
+      yield* ref.kill
+      yield* unknown(Fiber.join(a), "Interrupted")
+      yield* unknown(Fiber.join(b), "Interrupted")
+      yield* journal.open("a", "b")
+      journal.inOrder("a!", "released 1")
+      journal.inOrder("b!", "released 1")
+    })
+  ),
+
+  law("S1", anywhere, "a stop at its deadline interrupts every handler before the Scope closes", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const a = yield* start(ref.ask.HoldBeside({ key: "a" }))
+      const b = yield* start(ref.ask.Hold({ key: "b" }))
+      yield* journal.seen("b+")
+      yield* within("500 millis", ref.stop({ deadline: "50 millis" }))
+      yield* unknown(Fiber.join(a), "Interrupted")
+      yield* unknown(Fiber.join(b), "Interrupted")
+      journal.inOrder("a!", "released 1")
+      journal.inOrder("b!", "released 1")
+    })
+  )
+]
+
+const Passer = Actor.make("Passer", [
+  Rpc.make("Pass", { payload: { to: ActorRef.schema(...Subject.rpcs), from: Schema.Int, count: Schema.Int } })
+])
+/** Tells another actor, now at once, now after a while. */
+const passer = Passer.behavior({
+  Pass: ({ count, from, to }) =>
+    Effect.forEach(
+      numbers(count, from),
+      (n) => (n % 3 === 0 ? Effect.andThen(Effect.yieldNow, to.tell.Note({ n })) : to.tell.Note({ n })),
+      { discard: true }
+    ).pipe(Effect.orDie)
+})
+
+const order = [
+  law("S2", anywhere, "tells of one sender are handled in the order they were sent", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { overflow: "unbounded" } }))
+      yield* Effect.forEach(numbers(1500), (n) => ref.tell.Note({ n }), { discard: true })
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), notes(1500))
+    })
+  ),
+
+  law("S2", anywhere, "tells of one sender are handled in order where asynchronous handlers stand between them", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { overflow: "unbounded" } }))
+      yield* Effect.forEach(
+        numbers(600),
+        (n) => (n % 7 < 2 ? ref.tell.NoteLater({ n }) : ref.tell.Note({ n })),
+        { discard: true }
+      )
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), notes(600))
+    })
+  ),
+
+  law("S2", anywhere, "tells, unsafe tells, offers and asks of one sender are handled in the order they were sent", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const asks: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (const n of numbers(400)) {
+        if (n % 4 === 0) yield* ref.tell.Note({ n })
+        else if (n % 4 === 1) assert(ref.tellUnsafe.Note({ n }))
+        else if (n % 4 === 2) asks.push(yield* start(ref.ask.Note({ n })))
+        else asks.push(yield* start(ref.offer.Note({ n })))
+      }
+      yield* Fiber.joinAll(asks)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), notes(400))
+    })
+  ),
+
+  law("S2", anywhere, "what a sender sends before and after it waited is handled in order", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      for (const n of numbers(200)) {
+        if (n % 5 === 0) yield* Effect.yieldNow
+        if (n % 9 === 0) yield* ref.ask.Note({ n })
+        else yield* ref.tell.Note({ n })
+      }
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), notes(200))
+    })
+  ),
+
+  law("S2", anywhere, "what one actor tells another is handled in order, from asynchronous handlers too", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { overflow: "unbounded" } }))
+      const sender = yield* stage.asker.system.spawn("passer", passer)
+      for (const from of [1, 301, 601]) yield* sender.tell.Pass({ to: ref, from, count: 300 })
+      yield* sender.ask.Pass({ to: ref, from: 901, count: 0 })
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.of("note"), notes(900))
+    })
+  ),
+
+  law("S2", anywhere, "messages of very different sizes keep their order", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Sized = Actor.make("Sized", [
+        Rpc.make("Put", { payload: { n: Schema.Int, text: Schema.String } }),
+        Rpc.make("End")
+      ])
+      const sized = Sized.behavior({
+        Put: ({ n, text }) => journal.note(`put ${n} ${text.length}`),
+        End: () => Effect.void
+      })
+      const ref = yield* stage.spawn(Sized, sized)
+      const sizeOf = (n: number) => (n % 10 === 5 ? 90_000 : n % 4 === 0 ? 20_000 : n)
+      for (const n of numbers(60)) yield* ref.tell.Put({ n, text: "x".repeat(sizeOf(n)) })
+      yield* ref.ask.End()
+      assert.deepEqual(
+        journal.entries,
+        numbers(60).map((n) => `put ${n} ${sizeOf(n)}`)
+      )
+    })
+  ),
+
+  law("S2", anywhere, "messages to a restarting actor are handled in the order they were sent", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      for (const n of numbers(10)) yield* ref.tell.Note({ n })
+      yield* ref.tell.Crash({ why: "on purpose" })
+      for (const n of numbers(10, 11)) yield* ref.tell.Note({ n })
+      yield* journal.seen("released 1")
+      for (const n of numbers(10, 21)) yield* ref.tell.Note({ n })
+      yield* within("200 millis", journal.seen("note 30"))
+      assert.deepEqual(journal.of("note"), notes(30))
+    })
+  ),
+
+  law("S2", anywhere, "a kill overtakes the messages that wait", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      for (const n of numbers(100)) yield* ref.tell.Note({ n })
+      yield* ref.kill
+      yield* unknown(Fiber.join(held), "Interrupted")
+      assert.deepEqual(journal.of("note"), [])
+    })
+  ),
+
+  law("S2", anywhere, "a stop overtakes the messages that wait", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      for (const n of numbers(100)) yield* ref.tell.Note({ n })
+      const stop = yield* start(ref.stop())
+      yield* notExecuted(ref.ask.Count(), "Stopping")
+      yield* journal.open("a")
+      assert.equal(yield* Fiber.join(held), "a")
+      yield* Fiber.join(stop)
+      assert.deepEqual(journal.of("note"), [])
+    })
+  ),
+
+  law("S2", "two nodes", "a carrier that takes frames slowly keeps their order", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      let frames = 0
+      wire.onSend = ({ kind }) => {
+        if (kind !== "data") return "carry"
+        frames += 1
+        return Effect.andThen(Effect.yieldNow, Effect.yieldNow)
+      }
+      for (const n of numbers(200)) {
+        yield* ref.tell.Note({ n })
+        if (n % 20 === 0) yield* Effect.yieldNow
+      }
+      yield* ref.ask.Count()
+      assert(frames > 1)
+      assert.deepEqual(journal.of("note"), notes(200))
+    })
+  ),
+
+  law("S2", "two nodes", "a frame that arrives twice is taken once", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      wire.onSend = ({ kind }) => (kind === "data" ? "twice" : "carry")
+      for (const n of numbers(50)) {
+        yield* ref.tell.Note({ n })
+        if (n % 10 === 0) assert.equal(yield* ref.ask.Double({ n }), n * 2)
+      }
+      assert.deepEqual(journal.of("note"), notes(50))
+      assert.equal(journal.of("double").length, 5)
+      wire.onSend = () => "carry"
+    })
+  ),
+
+  law("S2", "two nodes", "a lost frame ends the epoch: what follows it is lost or handled later, never reordered or doubled", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const renewed = yield* event(stage.asker.system, (event) => event._tag === "LinkChanged" && event.state._tag === "Up")
+      let frames = 0
+      wire.onSend = ({ from, kind }) => (from === "away" && kind === "data" && ++frames === 3 ? "lose" : "carry")
+      // Each yield lets the link send what it has.
+      for (const n of numbers(30)) {
+        yield* ref.tell.Note({ n })
+        yield* yields
+      }
+      assert(frames > 3)
+      yield* renewed
+      for (const n of numbers(10, 101)) yield* ref.tell.Note({ n })
+      yield* ref.ask.Count()
+      const handled = journal.of("note").map((entry) => Number(entry.slice(5)))
+      assert.deepEqual(handled, [...new Set(handled)].sort((a, b) => a - b))
+      assert(handled.length < 40)
+      assert.deepEqual(handled.slice(-10), numbers(10, 101))
+    })
+  ),
+
+  law("S2", "two nodes", "a request in flight when the epoch ends is Unknown(ConnectionLost), and the next one is answered", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      let lose = true
+      wire.onSend = ({ kind, text }) => (kind === "data" && lose && text.includes('"Hold"') ? "lose" : "carry")
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* yields
+      lose = false
+      yield* ref.tell.Note({ n: 1 })
+      yield* unknown(Fiber.join(held), "ConnectionLost")
+      assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
+      assert.deepEqual(journal.of("a"), [])
+    })
+  )
+]
+
+const yields = Effect.gen(function* () {
+  for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+})
+
+export const processingLaws = [...one, ...order].flat()

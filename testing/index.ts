@@ -1,0 +1,2 @@
+/** What users test with: the contract of a transport. */
+export * as Contract from "./Contract.ts"
