@@ -79,12 +79,11 @@ export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, 
   const tasks = actor.rpcs.map(Worker.task)
   const balancer = Actor.make(actor.name, [...tasks.map(({ asked }) => asked), Workers, Worker.Done])
   // Never used twice, not even by the next incarnation: a `Done` that comes late must not settle another task.
-
+  let tickets = 0
 
   const start = Effect.gen(function* () {
     const context = yield* Actor.Context
     const worker = Worker.behavior(tasks, init, context.self)
-    let tickets = 0
     const members: Array<Member> = []
     const inFlight = new Map<number, InFlight>()
 

@@ -34,7 +34,7 @@ const one = async (name: string, variant: string): Promise<Result> => {
 
 const median = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
-const valueOf = (exit: unknown) => (exit as { readonly value: unknown }).value
+const answerOf = (exit: unknown) => (exit as { readonly value: unknown }).value
 
 /** Nanoseconds for the bare codec's work on one W1 message: encode and decode. */
 const bareCodec = async (): Promise<number> => {
@@ -45,7 +45,7 @@ const bareCodec = async (): Promise<number> => {
   const decode = SchemaParser.decodeUnknownEffect(codec)
   const times = Array.from({ length: 5 }, () => {
     const start = performance.now()
-    for (let n = 0; n < 1_000_000; n++) decode(valueOf(encode({ n })))
+    for (let n = 0; n < 1_000_000; n++) decode(answerOf(encode({ n })))
     return performance.now() - start
   })
   return median(times)
@@ -59,27 +59,37 @@ else if (first !== undefined && variant !== undefined) console.log(JSON.stringif
 else {
   const rounds = Number(first ?? 3)
   const spawn = (...args: ReadonlyArray<string>): any => {
-    const output = execFileSync(process.execPath, [...process.execArgv, import.meta.filename, ...args], { encoding: "utf8" })
+    const output = execFileSync(process.execPath, [...process.execArgv, import.meta.filename, ...args], {
+      encoding: "utf8"
+    })
     return JSON.parse(output)
   }
-  console.log(`node ${process.version}, ${cpus()[0]?.model}, ${cpus().length} cores, Linux ${release()}, ${new Date().toISOString()}`)
+  console.log(
+    `node ${process.version}, ${cpus()[0]?.model}, ${cpus().length} cores, Linux ${release()}, ${new Date().toISOString()}`
+  )
   console.log(`medians of ${rounds} rounds, variants in turn; x is the ratio to raw in the same rounds\n`)
   for (const name of names) {
     const chosen = Object.keys(variants).filter((variant) => name === "W1" || !variant.endsWith(" tell"))
     const results = new Map<string, Array<Result>>(chosen.map((variant) => [variant, []]))
-    for (let round = 0; round < rounds; round++) for (const variant of chosen) results.get(variant)!.push(spawn(name, variant))
+    for (let round = 0; round < rounds; round++)
+      for (const variant of chosen) results.get(variant)!.push(spawn(name, variant))
     const rate = (variant: string) => median(results.get(variant)!.map(({ ops, seconds }) => ops / seconds))
     for (const variant of chosen) {
       const heap = results.get(variant)![0]!.heapBytesPerActor
       const spawns = results.get(variant)!.map(({ spawnPerSec }) => spawnPerSec ?? 0)
-      const extra = heap === undefined ? "" : `  ${heap} bytes an idle actor, ${Math.round(median(spawns))} spawned a second`
+      const extra =
+        heap === undefined ? "" : `  ${heap} bytes an idle actor, ${Math.round(median(spawns))} spawned a second`
       const ratio = (rate(variant) / rate("raw")).toFixed(2)
-      console.log(`${name.padEnd(4)} ${variant.padEnd(18)} ${Math.round(rate(variant)).toString().padStart(10)}/s  x ${ratio}${extra}`)
+      console.log(
+        `${name.padEnd(4)} ${variant.padEnd(18)} ${Math.round(rate(variant)).toString().padStart(10)}/s  x ${ratio}${extra}`
+      )
     }
     if (name === "W1") {
       const floor = median(Array.from({ length: rounds }, () => spawn("codec") as number))
       const cost = 1e9 / rate("encoded")
-      console.log(`${name.padEnd(4)} encoded costs ${cost.toFixed(0)} ns a message, the bare codec ${floor.toFixed(0)} ns: x ${(cost / floor).toFixed(2)}`)
+      console.log(
+        `${name.padEnd(4)} encoded costs ${cost.toFixed(0)} ns a message, the bare codec ${floor.toFixed(0)} ns: x ${(cost / floor).toFixed(2)}`
+      )
     }
   }
 }

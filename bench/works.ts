@@ -22,7 +22,8 @@ export interface Options {
 }
 
 type System = ActorSystem.System
-type Work = (options: Options, sizes?: Readonly<Record<string, number>>) => Promise<Result>
+/** `latencies`, where given, gets the milliseconds of each ask. */
+type Work = (options: Options, sizes?: Readonly<Record<string, number>>, latencies?: Float64Array) => Promise<Result>
 
 const now = () => performance.now()
 const sumTo = (n: number) => (n * (n - 1)) / 2
@@ -79,7 +80,7 @@ const W1: Work = ({ local, send }, { n = 1_000_000 } = {}) =>
 
 const asks =
   (sizes: { readonly actors: number; readonly inflight: number }): Work =>
-  ({ local }, { n = 100_000, actors = sizes.actors, inflight = sizes.inflight } = {}) =>
+  ({ local }, { n = 100_000, actors = sizes.actors, inflight = sizes.inflight } = {}, latencies) =>
     run(
       local,
       Effect.fnUntraced(function* (system) {
@@ -90,12 +91,18 @@ const asks =
         let next = 0
         const loop = Effect.fnUntraced(function* (k: number) {
           while (next < n) {
-            const answer = yield* refs[k % actors]!.ask.Double({ n: next++ })
+            const i = next++
+            const asked = latencies === undefined ? 0 : now()
+            const answer = yield* refs[k % actors]!.ask.Double({ n: i })
+            if (latencies !== undefined) latencies[i] = now() - asked
             sum += answer
           }
         })
         const start = now()
-        yield* Effect.forEach(Array.from({ length: inflight }).keys(), loop, { concurrency: "unbounded", discard: true })
+        yield* Effect.forEach(Array.from({ length: inflight }).keys(), loop, {
+          concurrency: "unbounded",
+          discard: true
+        })
         const seconds = (now() - start) / 1000
         check(sum === 2 * sumTo(n), "sum")
         return { ops: n, seconds }

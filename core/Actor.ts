@@ -4,9 +4,9 @@
  * `make` names the messages, `behavior` says what they do. A behavior is a value: spawn it as often as you like, each
  * actor runs its `init` for itself, at every start and restart, in a Scope of its own.
  */
-import { Duration, Context as EffectContext, Effect, type Scope, type Stream } from "effect"
-import type { ActorRef } from "./ActorRef.ts"
+import { Duration, Effect, Context as EffectContext, type Scope, type Stream } from "effect"
 import type { StartError } from "./ActorError.ts"
+import type { ActorRef } from "./ActorRef.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { ActorSystem, Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
@@ -82,7 +82,7 @@ export interface Actor<in out Rs extends Protocol.Any> {
   readonly behavior: <H extends Handlers<Rs, any>, E = never, R = never>(
     init: H | Effect.Effect<H, E, R>,
     options?: BehaviorOptions
-  ) => Behavior<Rs, E, R | ServicesOf<H>>
+  ) => Behavior<Rs, E, Exclude<R | ServicesOf<H>, Provided>>
 }
 
 /** Defines an actor. Dies when two messages have one tag. */

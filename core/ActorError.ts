@@ -12,7 +12,8 @@ import { Schema } from "effect"
 
 const to = Schema.String
 const tag = Schema.String
-const quote = (names: ReadonlyArray<string>) => (names.length === 0 ? "none" : names.map((name) => `"${name}"`).join(", "))
+const quote = (names: ReadonlyArray<string>) =>
+  names.length === 0 ? "none" : names.map((name) => `"${name}"`).join(", ")
 
 // ----- NotExecuted: no handler code ran for the message, and none will -----
 
@@ -143,7 +144,7 @@ export class NotExecuted extends Schema.TaggedError<NotExecuted>()("NotExecuted"
 
 // ----- Unknown: a handler may have run -----
 
-export class Timeout extends Schema.TaggedError<Timeout>()("Timeout", { to, tag, deadlineMillis: Schema.Number }) {
+export class Timeout extends Schema.TaggedError<Timeout>()("Timeout", { to, tag, deadlineMillis: Schema.Finite }) {
   override get message() {
     return (
       `"${this.tag}" to "${this.to}" got no answer within ${this.deadlineMillis} ms; it may still be handled. ` +
@@ -174,7 +175,10 @@ export class NodeLost extends Schema.TaggedError<NodeLost>()("NodeLost", { to, n
   }
 }
 
-export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", { to, node: Schema.String }) {
+export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", {
+  to,
+  node: Schema.String
+}) {
   override get message() {
     return (
       `The connection to node "${this.node}" broke before "${this.to}" answered; the message may have been handled. ` +
@@ -275,7 +279,7 @@ export class StartError extends Schema.TaggedError<StartError>()("StartError", {
 export class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed", {
   path: Schema.String,
   restarts: Schema.Int,
-  withinMillis: Schema.Number,
+  withinMillis: Schema.Finite,
   cause: Schema.Defect({ includeStack: true })
 }) {
   override get message() {
@@ -286,6 +290,13 @@ export class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed"
   }
 }
 
-/** Says a cause in one line, whatever was thrown. */
-export const describe = (cause: unknown): string =>
-  cause instanceof Error ? cause.message || cause.name : typeof cause === "string" ? cause : JSON.stringify(cause) ?? String(cause)
+/** Says a cause in one line, whatever was thrown, without a full stop. */
+export const describe = (cause: unknown): string => {
+  const text =
+    cause instanceof Error
+      ? cause.message || cause.name
+      : typeof cause === "string"
+        ? cause
+        : (JSON.stringify(cause) ?? String(cause))
+  return text.replace(/\.$/, "")
+}

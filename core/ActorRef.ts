@@ -5,9 +5,31 @@
  * under the same name is another actor. Refs are plain values: copy them, send them, use them from a hundred fibers. Their
  * methods live on a prototype built once per protocol.
  */
-import { Duration, Effect, Equal, Exit, Hash, Schema, SchemaGetter, SchemaIssue, type Stream, type Tracer } from "effect"
+import {
+  Duration,
+  Effect,
+  Equal,
+  Exit,
+  Hash,
+  Schema,
+  SchemaGetter,
+  SchemaIssue,
+  type Stream,
+  type Tracer
+} from "effect"
 import type { NotExecuted, Unknown } from "./ActorError.ts"
-import { type Ask, type AskOptions, ask, askStream, currentSpan, encodePayload, notEncoded, offer, type Refusal, refused } from "./Ask.ts"
+import {
+  type Ask,
+  type AskOptions,
+  ask,
+  askStream,
+  currentSpan,
+  encodePayload,
+  notEncoded,
+  offer,
+  type Refusal,
+  refused
+} from "./Ask.ts"
 import type { Cell } from "./Cell.ts"
 import { Envelope } from "./Envelope.ts"
 import { ActorSystem, type Node, type NodeId, type Terminated, type TerminationReason } from "./Node.ts"
@@ -221,7 +243,10 @@ const tell = (ref: Ref, method: Protocol.Method, payload: unknown): Effect.Effec
   return refusal === undefined ? Effect.void : Effect.fail(refused(ref, refusal))
 }
 
-const facet = (methods: Iterable<Protocol.Method>, body: (method: Protocol.Method) => (...args: Array<any>) => unknown): Facet => {
+const facet = (
+  methods: Iterable<Protocol.Method>,
+  body: (method: Protocol.Method) => (...args: Array<any>) => unknown
+): Facet => {
   class MethodsOfRef {
     readonly ref: Ref
     constructor(ref: Ref) {
@@ -252,9 +277,8 @@ const makeClass = (protocol: Protocol.Protocol): RefClass => {
         }
     ),
     Ask: facet(methods, (method) => {
-      const request: (ref: Ref, method: Protocol.Method, payload: unknown, options?: AskOptions) => unknown = method.streaming
-        ? askStream
-        : ask
+      const request: (ref: Ref, method: Protocol.Method, payload: unknown, options?: AskOptions) => unknown =
+        method.streaming ? askStream : ask
       return function (this: Self, payload: unknown, options?: AskOptions) {
         return request(this.ref, method, payload, options)
       }
@@ -301,7 +325,11 @@ const read = (text: string) => {
   const parts = /^([^/#]+)\/([^/#]+)\/([^/#]+)\/([^/#]+)\/([^#]+)#(\d+)$/.exec(text)
   if (parts === null) return undefined
   const [, system, role, node, generation, path, actor] = parts as unknown as ReadonlyArray<string>
-  return { id: { system: system!, role: role!, node: node!, generation: generation! }, path: path!, actor: Number(actor) }
+  return {
+    id: { system: system!, role: role!, node: node!, generation: generation! },
+    path: path!,
+    actor: Number(actor)
+  }
 }
 
 /** The ref that `text` names, as a node sees it: a living actor of its own, or one of another node. */

@@ -20,8 +20,8 @@ import type { Any } from "./Protocol.ts"
 import * as Registry from "./Registry.ts"
 import { type Connection, isToken, type NodeAddress, nodeName, Transport, type TransportError } from "./Transport.ts"
 
-export { ActorSystem } from "./Node.ts"
 export type { Event, NodeId, System, Terminated, TerminationReason, TreeNode } from "./Node.ts"
+export { ActorSystem } from "./Node.ts"
 
 export interface Options {
   /** The system's name. Systems of different names on one network do not see each other. */
@@ -144,7 +144,11 @@ class ActorNode implements Node {
     return Effect.acquireRelease(this.spawn(name, behavior) as Effect.Effect<ActorRef<Rs>>, (ref) => ref.stop())
   }
 
-  lookup<Rs extends Any>(actor: Actor.Actor<Rs>, path: string, options?: Parameters<System["lookup"]>[2]): Effect.Effect<ActorRef<Rs>, NotExecuted> {
+  lookup<Rs extends Any>(
+    actor: Actor.Actor<Rs>,
+    path: string,
+    options?: Parameters<System["lookup"]>[2]
+  ): Effect.Effect<ActorRef<Rs>, NotExecuted> {
     return Registry.lookup(this, this.connection!.nodes, actor, path, options)
   }
 

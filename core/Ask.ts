@@ -43,7 +43,7 @@ export interface AskOptions {
 
 const defaultMillis = 5000
 
-/** Reads a deadline option. Dies on one that is not finite, or not more than 0. */
+/** Reads a deadline option. Throws on one that is not finite, or not more than 0. */
 export const deadlineMillis = (options: AskOptions | undefined, otherwise = defaultMillis): number => {
   if (options?.deadline === undefined) return otherwise
   const millis = Duration.toMillis(options.deadline)
@@ -98,9 +98,9 @@ export class Ask implements Reply, Deadline {
   /** The node (`role/node`) that has the request or its reply address, if that is another one, and known. */
   holder: string | undefined
   done = false
-  readonly #resume: (exit: Exit.Exit<any, any>) => void
+  readonly #resume: (effect: Effect.Effect<any, any>) => void
 
-  constructor(ref: Ref, method: Method, millis: number, resume: (exit: Exit.Exit<any, any>) => void) {
+  constructor(ref: Ref, method: Method, millis: number, resume: (effect: Effect.Effect<any, any>) => void) {
     this.node = ref.node
     this.method = method
     this.to = ref.path
@@ -222,12 +222,12 @@ export class Ask implements Reply, Deadline {
    * Resumes the asker at once, inside the callee's turn; deep chains of answers go by the dispatcher instead, so that they
    * do not use up the stack.
    */
-  protected wake(exit: Exit.Exit<unknown, unknown>): void {
+  protected wake(end: Effect.Effect<unknown, unknown>): void {
     const { node } = this
     if (node.enter()) {
-      this.#resume(exit)
+      this.#resume(end)
       node.depth -= 1
-    } else node.dispatcher.scheduleTask(() => this.#resume(exit), 0)
+    } else node.dispatcher.scheduleTask(() => this.#resume(end), 0)
   }
 }
 
@@ -239,12 +239,7 @@ export class Offer extends Ask {
 }
 
 /** Sends an Exit to a reply: a value, a typed error, or (it holds neither) that the callee crashed. */
-export const answer = (
-  reply: Reply,
-  exit: Exit.Exit<unknown, unknown>,
-  method: Method,
-  to: string
-): void => {
+export const answer = (reply: Reply, exit: Exit.Exit<unknown, unknown>, method: Method, to: string): void => {
   if (Exit.isSuccess(exit)) reply.succeed(exit, method)
   else {
     const failure = typedFailure(exit)
@@ -264,7 +259,7 @@ export const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || typedFailure(exit) !== undefined
 
 /** What the asker of a request learns when its handler ended without an answer. */
-export const crashed = (cause: Cause.Cause<unknown>, method: Method, to: string): Unknown =>
+const crashed = (cause: Cause.Cause<unknown>, method: Method, to: string): Unknown =>
   new Unknown({
     reason: Cause.hasInterruptsOnly(cause)
       ? new Interrupted({ to, tag: method.tag })
@@ -317,34 +312,54 @@ const mayRetry = (error: unknown, method: Method, attempt: number): boolean => {
   return error.reason._tag === "ConnectionLost" || error.reason._tag === "CalleeCrashed"
 }
 
-/** One attempt, and after it, under the same id and inside the same deadline, those that S4 allows. */
+/** One attempt at a request that may be sent again. */
+class Attempt extends Ask {
+  readonly #ref: Ref
+  readonly #payload: unknown
+  readonly #number: number
+
+  constructor(
+    ref: Ref,
+    method: Method,
+    payload: unknown,
+    millis: number,
+    number: number,
+    resume: (effect: Effect.Effect<any, any>) => void
+  ) {
+    super(ref, method, millis, resume)
+    this.#ref = ref
+    this.#payload = payload
+    this.#number = number
+  }
+
+  /** Goes on with the next attempt, under the same id and inside the same deadline, where S4 allows it. */
+  protected override wake(exit: Exit.Exit<unknown, unknown>): void {
+    if (Exit.isSuccess(exit) || !mayRetry(Cause.squash(exit.cause), this.method, this.#number)) {
+      super.wake(exit)
+      return
+    }
+    const left =
+      this.at === Number.POSITIVE_INFINITY ? this.millis : this.at - this.node.clock.currentTimeMillisUnsafe()
+    const pause = Math.min(retryMillis * 2 ** (this.#number - 1), retryMaxMillis)
+    const again = () => request(this.#ref, this.method, this.#payload, left - pause, this.messageId, this.#number + 1)
+    super.wake(pause < left ? Effect.andThen(Effect.sleep(pause), Effect.suspend(again)) : exit)
+  }
+}
+
 const request = (
   ref: Ref,
   method: Method,
   payload: unknown,
   millis: number,
   messageId: number,
-  attempt: number
+  number: number
 ): Effect.Effect<any, any> =>
   Effect.callback<any, any>((resume) => {
-    const { node } = ref
-    const ask = new Ask(ref, method, millis, (exit) => {
-      if (Exit.isSuccess(exit) || !mayRetry(Cause.squash(exit.cause), method, attempt)) {
-        resume(exit)
-        return
-      }
-      const left = ask.at === Number.POSITIVE_INFINITY ? millis : ask.at - node.clock.currentTimeMillisUnsafe()
-      const pause = Math.min(retryMillis * 2 ** (attempt - 1), retryMaxMillis)
-      resume(
-        pause < left
-          ? Effect.andThen(Effect.sleep(pause), request(ref, method, payload, left - pause, messageId, attempt + 1))
-          : exit
-      )
-    })
-    const refusal = dispatch(ref, ask, payload, messageId, attempt)
+    const ask = new Attempt(ref, method, payload, millis, number, resume)
+    const refusal = dispatch(ref, ask, payload, messageId, number)
     if (refusal !== undefined) ask.abort(refused(ref, refusal))
     if (ask.done) return
-    node.deadlines.add(ask)
+    ref.node.deadlines.add(ask)
     return Effect.sync(() => ask.cancel())
   })
 
@@ -356,7 +371,12 @@ const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
 }
 
 /** Runs an ask: one request, one answer. */
-export const ask = (ref: Ref, method: Method, payload: unknown, options: AskOptions | undefined): Effect.Effect<any, any> => {
+export const ask = (
+  ref: Ref,
+  method: Method,
+  payload: unknown,
+  options: AskOptions | undefined
+): Effect.Effect<any, any> => {
   const millis = deadlineMillis(options)
   const { ledger } = ref.node
   // Another node knows a request by its id; each run of the Effect is a request of its own.

@@ -7,7 +7,7 @@
  *
  * The cell is the one place where a message ends: every message that `accept` took is settled exactly once.
  */
-import { Cause, Context as EffectContext, Effect, Exit, Fiber, Scope, Stream, Tracer } from "effect"
+import { Cause, Effect, Context as EffectContext, Exit, Fiber, Scope, Stream, Tracer } from "effect"
 import { type Behavior, Context } from "./Actor.ts"
 import {
   ChildFailed,
@@ -75,8 +75,6 @@ export class Cell {
   children: Siblings | undefined
   #phase: Phase = "starting"
   #working = false
-  /** The message in hand has not waited, so it cannot be late. */
-  #handedOff = false
   /** An activation is scheduled, or one runs, or its fiber does. */
   #active = false
   #incarnations = 0
@@ -123,6 +121,12 @@ export class Cell {
   accept(head: Method | Envelope, body: unknown, mayWait: boolean, handOff: boolean): Refusal | undefined {
     if (this.#phase === "stopping") return "Stopping"
     if (this.#phase === "ended") return "NoSuchActor"
+    // An actor that is alive and not active has nothing in its mailbox: nobody is overtaken.
+    if (handOff && !this.#active && this.#phase === "alive" && head.kind === "envelope" && this.node.enter()) {
+      this.#serve(head, body)
+      this.node.depth -= 1
+      return undefined
+    }
     this.#mailbox ??= new Mailbox()
     const mailbox = this.#mailbox
     if (mailbox.isFull(this.behavior.mailbox)) {
@@ -152,7 +156,7 @@ export class Cell {
       mailbox.push(head, body, head)
       this.#accepted(head)
     }
-    if (!this.#active) this.#wake(handOff)
+    if (!this.#active) this.#wake()
     return undefined
   }
 
@@ -168,18 +172,14 @@ export class Cell {
     if (this.#phase === "stopping" || this.#phase === "ended") return
     this.#mailbox ??= new Mailbox()
     this.#mailbox.pushSignal(signal)
-    if (!this.#active) this.#wake(false)
+    if (!this.#active) this.#wake()
   }
 
-  #wake(handOff: boolean): void {
+  #wake(): void {
     this.#setWorking(true)
     if (this.#phase !== "alive") return
     this.#active = true
-    if (handOff && this.node.enter()) {
-      this.#handedOff = true
-      this.#run()
-      this.node.depth -= 1
-    } else this.node.dispatcher.scheduleTask((this.#activate ??= () => this.#run()), 0)
+    this.node.dispatcher.scheduleTask((this.#activate ??= () => this.#run()), 0)
   }
 
   #setWorking(working: boolean): void {
@@ -196,7 +196,20 @@ export class Cell {
       return
     }
     this.#left = batch
-    const effect = this.#nextEffect()
+    this.#carry(this.#nextEffect())
+  }
+
+  /** Handles a message at once, and those that came meanwhile. */
+  #serve(head: Envelope, body: unknown): void {
+    this.#active = true
+    this.#setWorking(true)
+    this.#accepted(head)
+    this.#left = batch
+    this.#carry(this.#step(head, body) ?? this.#nextEffect())
+  }
+
+  /** Goes on with a batch in a fiber, from the first Effect that needs one. */
+  #carry(effect: Effect.Effect<unknown, unknown, any> | undefined): void {
     if (effect === undefined) {
       this.#settle()
       return
@@ -227,21 +240,28 @@ export class Cell {
 
   /** Handles messages until one needs a fiber; answers its Effect, or undefined at the end of the batch. */
   #nextEffect(): Effect.Effect<unknown, unknown, any> | undefined {
-    const mailbox = this.#mailbox!
-    while (this.#phase === "alive" && this.#left-- > 0 && mailbox.take()) {
+    const mailbox = this.#mailbox
+    while (mailbox !== undefined && this.#phase === "alive" && this.#left-- > 0 && mailbox.take()) {
       const head = mailbox.head!
       const body = mailbox.body
       mailbox.head = undefined
       mailbox.body = undefined
       if (mailbox.waiting > 0) mailbox.admit(this.behavior.mailbox)
-      this.#head = head
-      const result = this.#handle(head, body)
-      if (result === undefined) continue
-      // The shortest way for the commonest case: a tell whose handler answered at once.
-      if (result === Effect.void && head.kind === "method") this.#head = undefined
-      else if (Exit.isExit(result)) this.#finished(head, result)
-      else return result
+      const effect = this.#step(head, body)
+      if (effect !== undefined) return effect
     }
+    return undefined
+  }
+
+  /** Handles one message: to its end, or up to the Effect that it needs a fiber for. */
+  #step(head: Head, body: unknown): Effect.Effect<unknown, unknown, any> | undefined {
+    this.#head = head
+    const result = this.#handle(head, body)
+    if (result === undefined) return undefined
+    // The shortest way for the commonest case: a tell whose handler answered at once.
+    if (result === Effect.void && head.kind === "method") this.#head = undefined
+    else if (Exit.isExit(result)) this.#finished(head, result)
+    else return result
     return undefined
   }
 
@@ -252,9 +272,7 @@ export class Cell {
       return effectOf(head.run, undefined, head.tag)
     }
     if (head.kind !== "envelope") return this.#receive(head, head, this.node.encoded, body)
-    const late = !this.#handedOff && head.deadline <= this.node.clock.currentTimeMillisUnsafe()
-    this.#handedOff = false
-    if (late) {
+    if (head.deadline !== Number.POSITIVE_INFINITY && head.deadline <= this.node.clock.currentTimeMillisUnsafe()) {
       this.#drop(head, body, "expired", new Expired({ to: this.path, tag: head.method.tag }))
       return undefined
     }
@@ -278,6 +296,7 @@ export class Cell {
       this.#drop(head, body, "deadLettered", reason)
       return undefined
     }
+    if (head.kind === "envelope") head.method = method
     let payload = body
     if (encoded) {
       const exit = runCodec(method.payload.decode(body), this.node.context)
@@ -326,7 +345,7 @@ export class Cell {
         if (taken > 0 && !reply.elements(taken === values.length ? values : values.slice(0, taken), method)) {
           // The asker has been told why; the stream ends here, and that is no crash.
           envelope.reply = undefined
-          this.#settled(envelope, "handled")
+          if (envelope.stage === "running") this.#settled(envelope, "handled")
           return Effect.interrupt
         }
         if (taken === values.length) return Effect.void
@@ -344,7 +363,8 @@ export class Cell {
   /** Runs a concurrent request's handler beside the others. */
   #fork(envelope: Envelope, effect: Effect.Effect<unknown, unknown, any>): void {
     const incarnation = this.#incarnate()
-    const traced = envelope.trace === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, envelope.trace)
+    const traced =
+      envelope.trace === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, envelope.trace)
     const noted = Effect.withFiber((fiber) => {
       incarnation.concurrent.set(envelope, fiber)
       envelope.interrupt = () => fiber.interruptUnsafe()
@@ -383,7 +403,7 @@ export class Cell {
   #settle(): void {
     this.#active = false
     if (this.#phase !== "alive") return
-    if ((this.#mailbox?.size ?? 0) > 0) this.#wake(false)
+    if ((this.#mailbox?.size ?? 0) > 0) this.#wake()
     else this.#setWorking(false)
   }
 
@@ -396,8 +416,7 @@ export class Cell {
     this.#settled(head, outcome)
     if (reply === undefined) return
     head.reply = undefined
-    const method = this.behavior.protocol.get(head.method.tag) ?? head.method
-    answer(reply, exit, method, this.path)
+    answer(reply, exit, head.method, this.path)
   }
 
   #settled(envelope: Envelope, outcome: Outcome): void {
@@ -513,16 +532,19 @@ export class Cell {
       this.#setWorking(true)
       this.#lifecycle = this.node.fork(first)
       this.#observe(this.#lifecycle, (exit) => {
-        if (this.#phase !== "starting") {
-          resume(Effect.fail(new StartError({ path: this.path, reason: "Stopping" })))
-        } else if (Exit.isSuccess(exit)) {
+        if (this.#phase === "starting" && Exit.isSuccess(exit)) {
           this.#started()
           resume(Effect.succeed(this.ref()))
-        } else {
-          const cause = Cause.squash(exit.cause)
-          this.#terminate({ _tag: "Crashed", cause }, 0)
-          resume(Effect.fail(new StartError({ path: this.path, reason: "InitFailed", cause })))
+          return
         }
+        let error = new StartError({ path: this.path, reason: "Stopping" })
+        if (this.#phase === "starting" && Exit.isFailure(exit)) {
+          const cause = Cause.squash(exit.cause)
+          error = new StartError({ path: this.path, reason: "InitFailed", cause })
+          this.#terminate({ _tag: "Crashed", cause }, 0)
+        }
+        // The name is free, and what init acquired is released, before the spawner hears of it.
+        this.watch(() => resume(Effect.fail(error)))
       })
       return Effect.sync(() => this.kill())
     })
@@ -544,7 +566,7 @@ export class Cell {
       return
     }
     if (this.node.observed) this.node.publish({ _tag: "ActorStarted", path: this.path })
-    if ((this.#mailbox?.size ?? 0) > 0) this.#wake(false)
+    if ((this.#mailbox?.size ?? 0) > 0) this.#wake()
     else this.#setWorking(false)
   }
 
@@ -618,8 +640,9 @@ export class Cell {
     const failed = new ChildFailed({ path: this.path, restarts, withinMillis, cause: Cause.squash(cause) })
     this.#lifecycle = undefined
     this.node.fork(Effect.logError(failed.message, cause))
-    this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
+    // First, so that whoever hears of the end finds the parent failing already.
     this.parent?.escalate(failed)
+    this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
   }
 
   /** A child is given up, so this actor fails with it: what it is handling ends as a crash. */
@@ -763,7 +786,10 @@ export class Cell {
   }
 
   /** Watches another actor on behalf of this one. */
-  watchOther(ref: ActorRef.ActorRef<any>, onTerminated: (terminated: any) => Effect.Effect<unknown, unknown, any>): void {
+  watchOther(
+    ref: ActorRef.ActorRef<any>,
+    onTerminated: (terminated: any) => Effect.Effect<unknown, unknown, any>
+  ): void {
     const incarnation = this.#incarnate()
     const other = ref as unknown as ActorRef.Ref
     const unwatch = (other.cell ?? other.remote!).watch((reason) => {
@@ -781,7 +807,14 @@ export class Cell {
     return {
       path: this.path,
       actor: this.behavior.actor,
-      state: this.#phase === "alive" ? (this.#working ? "busy" : "idle") : this.#phase === "ended" ? "stopping" : this.#phase,
+      state:
+        this.#phase === "alive"
+          ? this.#working
+            ? "busy"
+            : "idle"
+          : this.#phase === "ended"
+            ? "stopping"
+            : this.#phase,
       incarnation: this.#incarnations,
       queued: this.#mailbox?.size ?? 0,
       children: treeOf(this.children)
@@ -832,7 +865,8 @@ export const spawn = (
       return Effect.die(new Error(`expected an actor's name to be text without spaces, "/" and "#", got: "${name}"`))
     }
     const path = parent === undefined ? name : `${parent.path}/${name}`
-    if (node.stopping || parent?.takesChildren === false) return Effect.fail(new StartError({ path, reason: "Stopping" }))
+    if (node.stopping || parent?.takesChildren === false)
+      return Effect.fail(new StartError({ path, reason: "Stopping" }))
     if (node.cells.has(path)) return Effect.fail(new StartError({ path, reason: "NameTaken" }))
     const cell = new Cell(node, behavior, path, parent, fiber.context as EffectContext.Context<never>)
     node.cells.set(path, cell)

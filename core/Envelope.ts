@@ -36,7 +36,8 @@ export type Stage = "new" | "waiting" | "queued" | "running" | "ended"
 
 export class Envelope implements Place {
   readonly kind = "envelope"
-  readonly method: Method
+  /** The sender's definition of the message; once the actor has it, the actor's own. */
+  method: Method
   /** Whether the body is in wire form and has to be decoded before the handler sees it. */
   readonly encoded: boolean
   /** Who waits for the answer; undefined for a tell, and once the handler took the address over. */

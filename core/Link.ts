@@ -94,7 +94,10 @@ export class Link {
   /** Requests of the peer that this node has, by the peer's id for them. */
   readonly #inbound = new Map<number, Envelope>()
   readonly #answered = new Map<number, (slot: number) => string>()
-  readonly #watches = new Map<number, { readonly text: string; readonly generation: string; readonly onEnd: (reason: TerminationReason) => void }>()
+  readonly #watches = new Map<
+    number,
+    { readonly text: string; readonly generation: string; readonly onEnd: (reason: TerminationReason) => void }
+  >()
   /** The peer's watches of actors here: how to take each back. */
   readonly #watched = new Map<number, () => void>()
 
@@ -186,7 +189,9 @@ export class Link {
         const out = queue[taken]!
         if (out.ask?.done) continue
         if (out.generation !== undefined && out.generation !== generation) {
-          out.failed?.(new NoSuchActor({ to: "it", detail: `generation ${out.generation} of its node "${this.name}" is gone` }))
+          out.failed?.(
+            new NoSuchActor({ to: "it", detail: `generation ${out.generation} of its node "${this.name}" is gone` })
+          )
           continue
         }
         const bytes = out.text.length * 3 <= limit - size ? out.text.length * 3 : bytesOf.encode(out.text).length
@@ -201,7 +206,9 @@ export class Link {
   }
 
   #write({ deadline, text }: Outgoing): string {
-    return deadline === undefined ? text : `${text}${Math.max(deadline - this.node.clock.currentTimeMillisUnsafe(), 0)}]`
+    return deadline === undefined
+      ? text
+      : `${text}${Math.max(deadline - this.node.clock.currentTimeMillisUnsafe(), 0)}]`
   }
 
   /** The carrier did not take a frame: what was in it certainly did not arrive. */
@@ -340,7 +347,9 @@ export class Link {
     const { epoch, generation } = hello
     if (!hello.versions.some((theirs) => versions.includes(theirs))) {
       const reason = `no common wire version: it speaks ${hello.versions.join(", ")}, this node speaks ${versions.join(", ")}`
-      this.#say("refuse", { reason: `no common wire version: it speaks ${versions.join(", ")}, you speak ${hello.versions.join(", ")}` })
+      this.#say("refuse", {
+        reason: `no common wire version: it speaks ${versions.join(", ")}, you speak ${hello.versions.join(", ")}`
+      })
       this.unreachable(reason)
       return
     }
@@ -464,13 +473,18 @@ export class Link {
   #message([, kind, path, actor, tag, body, id, attempt, slot, trace, deadline]: ReadonlyArray<any>): void {
     const generation = this.#heard!.generation
     const reply =
-      kind === 0 ? undefined : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot }, path)
+      kind === 0
+        ? undefined
+        : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot }, path)
     const cell = this.#cell(path, actor)
     const method = cell?.behavior.protocol.get(tag)
     if (cell === undefined || method === undefined) {
       const reason =
         cell === undefined
-          ? new NoSuchActor({ to: path, detail: `node "${nodeName(this.node.id)}" has no living actor of that address` })
+          ? new NoSuchActor({
+              to: path,
+              detail: `node "${nodeName(this.node.id)}" has no living actor of that address`
+            })
           : new UnsupportedMessage({ to: path, tag, known: [...cell.behavior.protocol.keys()] })
       this.#undeliverable(path, tag, body, reply, reason)
       return
@@ -501,13 +515,7 @@ export class Link {
   }
 
   /** Ends a message that reached this node and nobody takes. */
-  #undeliverable(
-    path: string,
-    tag: string,
-    body: unknown,
-    reply: Reply | undefined,
-    reason: NotExecutedReason
-  ): void {
+  #undeliverable(path: string, tag: string, body: unknown, reply: Reply | undefined, reason: NotExecutedReason): void {
     const { ledger } = this.node
     if (ledger.enabled) ledger.settle(ledger.accept(path, tag), reply === undefined ? "deadLettered" : "returned")
     if (reply !== undefined) reply.abort(new NotExecuted({ reason }))
@@ -591,9 +599,7 @@ export class Link {
   }
 
   encodeAbort(error: NotExecuted | Unknown): readonly [kind: string, body: unknown] {
-    return error instanceof NotExecuted
-      ? ["n", this.#encode(notExecuted, error)]
-      : ["u", this.#encode(unknown, error)]
+    return error instanceof NotExecuted ? ["n", this.#encode(notExecuted, error)] : ["u", this.#encode(unknown, error)]
   }
 }
 
@@ -621,7 +627,10 @@ export class RemoteActor implements Remote {
     const failed = (reason: NotExecutedReason) => {
       node.letters.publish({ to: this.#path, tag: method.tag, payload: body, reason })
     }
-    return this.#tooLarge(method, text) ?? this.#link.send({ text: `${text}null]`, generation: this.#generation, failed }, this.#path)
+    return (
+      this.#tooLarge(method, text) ??
+      this.#link.send({ text: `${text}null]`, generation: this.#generation, failed }, this.#path)
+    )
   }
 
   ask(ask: Ask, body: unknown, attempt: number, span: Tracer.AnySpan | undefined): Refusal | undefined {
@@ -635,7 +644,15 @@ export class RemoteActor implements Remote {
     return this.#tooLarge(ask.method, text) ?? this.#link.send(out, this.#path)
   }
 
-  #text(kind: 0 | 1 | 2, method: Method, body: unknown, id: number, attempt: number, slot: number, span: Tracer.AnySpan | undefined): string {
+  #text(
+    kind: 0 | 1 | 2,
+    method: Method,
+    body: unknown,
+    id: number,
+    attempt: number,
+    slot: number,
+    span: Tracer.AnySpan | undefined
+  ): string {
     const trace = span === undefined ? null : [span.traceId, span.spanId, span.sampled]
     const envelope = ["m", kind, this.#path, this.actor, method.tag, body ?? null, id, attempt, slot, trace]
     return `${JSON.stringify(envelope).slice(0, -1)},`
@@ -694,14 +711,24 @@ export class RemoteReply implements Reply {
     this.#send(kind, body)
   }
 
+  /** Sends elements, as many together as the transport carries. */
   elements(values: ReadonlyArray<unknown>, method: Method): boolean {
-    const encoded: Array<unknown> = []
+    const limit = Math.min(this.#link.limit, batchBytes)
+    let together: Array<unknown> = []
+    let size = 0
     for (const value of values) {
       const exit = this.#encode(value, method.success, method)
       if (exit === undefined) return false
-      encoded.push(exit.value)
+      const bytes = bytesOf.encode(JSON.stringify(exit.value ?? null)).length + 1
+      if (together.length > 0 && size + bytes + headerBytes > limit) {
+        if (!this.#send("s", together, method)) return false
+        together = []
+        size = 0
+      }
+      together.push(exit.value)
+      size += bytes
     }
-    return this.#send("s", encoded, method)
+    return this.#send("s", together, method)
   }
 
   take(): ReplyAddress {

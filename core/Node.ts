@@ -2,7 +2,17 @@
  * What the parts of one node know of each other: the `ActorSystem` service users see, and behind it the seams the runtime
  * itself uses. It holds no behavior; `ActorSystem` builds it.
  */
-import { type Clock, Context, type Effect, type Fiber, type Random, Schema, type Scheduler, type Scope, type Stream } from "effect"
+import {
+  type Clock,
+  Context,
+  type Effect,
+  type Fiber,
+  type Random,
+  type Scheduler,
+  Schema,
+  type Scope,
+  type Stream
+} from "effect"
 import type * as Actor from "./Actor.ts"
 import type { NotExecuted, StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
@@ -84,7 +94,10 @@ export interface System {
   readonly lookup: <Rs extends Any>(
     actor: Actor.Actor<Rs>,
     path: string,
-    options?: { readonly at?: { readonly role?: string; readonly node: string }; readonly deadline?: import("effect").Duration.Input }
+    options?: {
+      readonly at?: { readonly role?: string; readonly node: string }
+      readonly deadline?: import("effect").Duration.Input
+    }
   ) => Effect.Effect<ActorRef<Rs>, NotExecuted>
   /** The living actors, top level first, as they are now. */
   readonly tree: Effect.Effect<ReadonlyArray<TreeNode>>

@@ -5,7 +5,7 @@
  * `Method`, built once and shared by every ref and actor that names it; its codecs are compiled at first use.
  */
 import { Cause, Context, Effect, Exit, Schema, SchemaIssue, SchemaParser, type Stream } from "effect"
-import { Rpc, RpcSchema } from "effect/rpc"
+import { type Rpc, RpcSchema } from "effect/rpc"
 
 /**
  * Declares with `rpc.annotate(Protocol.Concurrent, true)` that a request does not wait for its turn: its handler runs in

@@ -49,13 +49,17 @@ const refOf = <Rs extends Any>(
 ): Effect.Effect<ActorRef.ActorRef<Rs>, NotExecuted> => {
   const unknown = [...actor.protocol.keys()].find((tag) => !found.tags.includes(tag))
   if (unknown !== undefined) {
-    return Effect.fail(new NotExecuted({ reason: new UnsupportedMessage({ to: path, tag: unknown, known: found.tags }) }))
+    return Effect.fail(
+      new NotExecuted({ reason: new UnsupportedMessage({ to: path, tag: unknown, known: found.tags }) })
+    )
   }
   if (isHere(node, place)) {
     return Effect.succeed(ActorRef.make<Rs>(actor.protocol, node, path, node.cells.get(path), undefined))
   }
   const id = { system: node.id.system, role: place.role, node: place.node, generation: found.generation }
-  return Effect.succeed(ActorRef.make<Rs>(actor.protocol, node, path, undefined, node.link(place).actor(id, path, found.actor)))
+  return Effect.succeed(
+    ActorRef.make<Rs>(actor.protocol, node, path, undefined, node.link(place).actor(id, path, found.actor))
+  )
 }
 
 /** Asks one node for a path. */
@@ -105,7 +109,10 @@ export const lookup = Effect.fnUntraced(function* <Rs extends Any>(
   const answers = yield* Effect.forEach(
     places,
     (place) =>
-      Effect.map(Effect.orElseSucceed(ask(node, place, path, { deadline }), Option.none), (found) => ({ place, found })),
+      Effect.map(Effect.orElseSucceed(ask(node, place, path, { deadline }), Option.none), (found) => ({
+        place,
+        found
+      })),
     { concurrency: "unbounded" }
   )
   for (const { found, place } of answers) {

@@ -20,7 +20,7 @@ export interface Policy {
   readonly healthyMillis: number
 }
 
-export const defaults: Policy = {
+const defaults: Policy = {
   restarts: 5,
   withinMillis: 30_000,
   backoffMillis: 100,

@@ -16,7 +16,8 @@ export interface NodeAddress {
 }
 
 /** `role/node`: how a node is named within its system, in messages and as a key. */
-export const nodeName = (address: { readonly role: string; readonly node: string }): string => `${address.role}/${address.node}`
+export const nodeName = (address: { readonly role: string; readonly node: string }): string =>
+  `${address.role}/${address.node}`
 
 /** Answers whether `text` may stand in a node's address. */
 export const isToken = (text: string): boolean => /^[A-Za-z0-9_-]+$/.test(text)
@@ -56,9 +57,6 @@ export interface Connection {
 export class Transport extends Context.Service<
   Transport,
   {
-    readonly join: (
-      self: NodeAddress,
-      receiver: Receiver
-    ) => Effect.Effect<Connection, TransportError, Scope.Scope>
+    readonly join: (self: NodeAddress, receiver: Receiver) => Effect.Effect<Connection, TransportError, Scope.Scope>
   }
 >()("troupe/Transport") {}

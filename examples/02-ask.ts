@@ -1,4 +1,4 @@
-// The four ends of an ask: a value, the request's typed error, `NotExecuted` (retry freely) and `Unknown` (it may have run).
+// An ask ends in a value, the typed error of its request, `NotExecuted` (retry freely) or `Unknown` (it may have run).
 import { Effect, Logger, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorSystem } from "troupe"

@@ -25,6 +25,7 @@ const makeGates = () => {
     return gates.get(name)!
   }
   const started: Array<string> = []
+  const open = (name: string) => Deferred.succeed(gate(name), undefined)
   return {
     started,
     pass: (name: string, path: string) =>
@@ -32,7 +33,9 @@ const makeGates = () => {
         Effect.sync(() => started.push(`${name} ${path}`)),
         Deferred.await(gate(name))
       ),
-    open: (name: string) => Deferred.succeed(gate(name), undefined)
+    open,
+    /** For the end of a test, which may have failed: time stands still, so what is held would hold up the system's stop. */
+    openAll: Effect.suspend(() => Effect.forEach(gates.keys(), open, { discard: true }))
   }
 }
 
@@ -88,6 +91,7 @@ for (const local of ["encoded", "by-reference"] as const) {
   ) =>
     it.effect(name, () =>
       Effect.andThen(body(), accounted).pipe(
+        Effect.ensuring(Effect.flatMap(Gates, ({ openAll }) => openAll)),
         Effect.provide(ActorSystem.layer({ name: "factory", local })),
         Effect.provide(Memory.layer),
         Effect.provide(Ledger.layer),
@@ -127,7 +131,11 @@ for (const local of ["encoded", "by-reference"] as const) {
         const { open, started } = yield* Gates
         const workers = 5
         const ref = yield* spawnJobs(workers)
-        const model = Array.from({ length: workers }, (_, at) => ({ name: at + 1, queue: [] as Array<string>, last: at - workers }))
+        const model = Array.from({ length: workers }, (_, at) => ({
+          name: at + 1,
+          queue: [] as Array<string>,
+          last: at - workers
+        }))
         const fibers = new Map<string, Fiber.Fiber<string, unknown>>()
         for (let event = 0; event < 2000; event++) {
           const busy = model.filter(({ queue }) => queue.length > 0)
@@ -158,7 +166,8 @@ for (const local of ["encoded", "by-reference"] as const) {
         const client = (name: string) =>
           Effect.forEach(
             Array.from({ length: 1000 }, (_, n) => n),
-            (n) => Effect.map(ref.ask.Greet({ client: name, n }), (answer) => assert.strictEqual(answer, `${name} ${n}`)),
+            (n) =>
+              Effect.map(ref.ask.Greet({ client: name, n }), (answer) => assert.strictEqual(answer, `${name} ${n}`)),
             { concurrency: 64, discard: true }
           )
         yield* Effect.all([client("ann"), client("bob")], { concurrency: 2 })
@@ -301,7 +310,8 @@ for (const local of ["encoded", "by-reference"] as const) {
         const client = (name: string, jobs: typeof remote) =>
           Effect.forEach(
             Array.from({ length: 1000 }, (_, n) => n),
-            (n) => Effect.map(jobs.ask.Greet({ client: name, n }), (answer) => assert.strictEqual(answer, `${name} ${n}`)),
+            (n) =>
+              Effect.map(jobs.ask.Greet({ client: name, n }), (answer) => assert.strictEqual(answer, `${name} ${n}`)),
             { concurrency: 64, discard: true }
           )
         yield* Effect.all([client("ann", ref), client("bob", remote)], { concurrency: 2 })

@@ -52,10 +52,15 @@ for (const local of ["encoded", "by-reference"] as const) {
         assert.strictEqual(crash.reason._tag, "CalleeCrashed")
         const f = yield* Effect.forkChild(ref.ask.Balance())
         yield* TestClock.adjust("1 second")
- console.log('adjusted')
-        assert.strictEqual(yield* Fiber.join(f), 0);console.log('joined')
-        assert.deepStrictEqual(yield* Stream.runCollect(ref.ask.Count({ to: 200 })), Array.from({ length: 200 }, (_, i) => i + 1))
-        console.log('streamed');const slow = yield* Effect.forkChild(ref.ask.Slow({ ms: 6000 }).pipe(Effect.flip))
+        console.log("adjusted")
+        assert.strictEqual(yield* Fiber.join(f), 0)
+        console.log("joined")
+        assert.deepStrictEqual(
+          yield* Stream.runCollect(ref.ask.Count({ to: 200 })),
+          Array.from({ length: 200 }, (_, i) => i + 1)
+        )
+        console.log("streamed")
+        const slow = yield* Effect.forkChild(ref.ask.Slow({ ms: 6000 }).pipe(Effect.flip))
         yield* TestClock.adjust("5 seconds")
         assert.strictEqual((yield* Fiber.join(slow)).reason._tag, "Timeout")
         yield* TestClock.adjust("5 seconds")
@@ -69,7 +74,8 @@ for (const local of ["encoded", "by-reference"] as const) {
         assert.strictEqual(s.pending, 0)
         assert.strictEqual(s.open, 0)
         assert.deepStrictEqual(s.faults, [])
-        console.log(s); yield* Effect.void
+        console.log(s)
+        yield* Effect.void
       }).pipe(Effect.provide(layer), Effect.provide(Memory.layer), Effect.provide(Ledger.layer))
     )
   })
@@ -84,7 +90,10 @@ it.effect("two nodes", () =>
     yield* remote.tell.Deposit({ amount: 7 })
     assert.strictEqual(yield* remote.ask.Balance(), 7)
     assert.strictEqual((yield* Effect.flip(remote.ask.Withdraw({ amount: 9 })))._tag, "Insufficient")
-    assert.deepStrictEqual(yield* Stream.runCollect(remote.ask.Count({ to: 200 })), Array.from({ length: 200 }, (_, i) => i + 1))
+    assert.deepStrictEqual(
+      yield* Stream.runCollect(remote.ask.Count({ to: 200 })),
+      Array.from({ length: 200 }, (_, i) => i + 1)
+    )
     assert.strictEqual((yield* Effect.flip(remote.ask.Boom())).reason._tag, "CalleeCrashed")
     yield* TestClock.adjust("1 second")
     const w = yield* Effect.forkChild(remote.watch)

@@ -3,7 +3,20 @@ import assert from "node:assert/strict"
 import { Clock, Effect, Exit, Fiber, Schema, SchemaGetter } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorError, Protocol } from "../core/index.ts"
-import { anywhere, elapse, event, type Journal, law, notExecuted, pending, recast, refOf, start, unknown, within } from "./Law.ts"
+import {
+  anywhere,
+  elapse,
+  event,
+  type Journal,
+  law,
+  notExecuted,
+  pending,
+  recast,
+  refOf,
+  start,
+  unknown,
+  within
+} from "./Law.ts"
 import { Refused, Subject, subject } from "./Subject.ts"
 
 const wrong = "not a number" as never
@@ -17,16 +30,24 @@ const asynchronous = Schema.String.pipe(
   })
 )
 
-class Order extends Schema.Class<Order>("Order")({ id: Schema.BigInt, at: Schema.Date, parts: Schema.ReadonlyMap(Schema.String, Schema.Int) }) {}
+class Order extends Schema.Class<Order>("Order")({
+  id: Schema.BigInt,
+  at: Schema.Date,
+  parts: Schema.ReadonlyMap(Schema.String, Schema.Int)
+}) {}
 
 const answers = [
   law("S4", anywhere, "an ask yields the value, decoded with the request's schema", (stage) =>
     Effect.gen(function* () {
-      const Shop = Actor.make("Shop", [Rpc.make("Find", { payload: { id: Schema.BigInt, at: Schema.Date }, success: Order })])
+      const Shop = Actor.make("Shop", [
+        Rpc.make("Find", { payload: { id: Schema.BigInt, at: Schema.Date }, success: Order })
+      ])
       const shop = Shop.behavior({
         Find: ({ at, id }) => {
           assert(at instanceof Date && typeof id === "bigint")
-          return Effect.succeed(new Order({ id: id + 1n, at: new Date(at.getTime() + 1), parts: new Map([["bolt", 4]]) }))
+          return Effect.succeed(
+            new Order({ id: id + 1n, at: new Date(at.getTime() + 1), parts: new Map([["bolt", 4]]) })
+          )
         }
       })
       const ref = yield* stage.spawn(Shop, shop)
@@ -74,7 +95,10 @@ const answers = [
       const ref = yield* stage.spawn(Subject, subject(stage.journal))
       const numbers = Array.from({ length: 500 }, (_, n) => n)
       const doubles = yield* Effect.forEach(numbers, (n) => ref.ask.Double({ n }), { concurrency: "unbounded" })
-      assert.deepEqual(doubles, numbers.map((n) => n * 2))
+      assert.deepEqual(
+        doubles,
+        numbers.map((n) => n * 2)
+      )
       assert.equal((yield* stage.ledger).ended.value >= 500, true)
     })
   )
@@ -108,58 +132,70 @@ const notRun = [
     })
   ),
 
-  law("S4", anywhere, "an ask of a stopping actor, and one that waits in its mailbox, are NotExecuted(Stopping)", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const queued = yield* start(ref.ask.Double({ n: 1 }))
-      yield* ref.offer.Note({ n: 1 })
-      const stop = yield* start(ref.stop())
-      yield* notExecuted(Fiber.join(queued), "Stopping")
-      yield* notExecuted(ref.ask.Double({ n: 2 }), "Stopping")
-      yield* journal.open("a")
-      assert.equal(yield* Fiber.join(held), "a")
-      yield* Fiber.join(stop)
-      assert.deepEqual([...journal.of("double"), ...journal.of("note")], [])
-    })
+  law(
+    "S4",
+    anywhere,
+    "an ask of a stopping actor, and one that waits in its mailbox, are NotExecuted(Stopping)",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const queued = yield* start(ref.ask.Double({ n: 1 }))
+        yield* ref.offer.Note({ n: 1 })
+        const stop = yield* start(ref.stop())
+        yield* notExecuted(Fiber.join(queued), "Stopping")
+        yield* notExecuted(ref.ask.Double({ n: 2 }), "Stopping")
+        yield* journal.open("a")
+        assert.equal(yield* Fiber.join(held), "a")
+        yield* Fiber.join(stop)
+        assert.deepEqual([...journal.of("double"), ...journal.of("note")], [])
+      })
   ),
 
-  law("S4", "one node", "a request that waits in its mailbox until its deadline is NotExecuted(Expired), and leaves it", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
-      const { tag, to } = yield* within("500 millis", notExecuted(Fiber.join(queued), "Expired"))
-      assert.deepEqual([tag, to], ["Double", "subject"])
-      assert.equal((yield* stage.ledger).expired, 1)
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("double"), [])
-    })
+  law(
+    "S4",
+    "one node",
+    "a request that waits in its mailbox until its deadline is NotExecuted(Expired), and leaves it",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
+        const { tag, to } = yield* within("500 millis", notExecuted(Fiber.join(queued), "Expired"))
+        assert.deepEqual([tag, to], ["Double", "subject"])
+        assert.equal((yield* stage.ledger).expired, 1)
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("double"), [])
+      })
   ),
 
-  law("S4", "two nodes", "a request that waits in its mailbox until its deadline ends for its asker then, and is not handled later", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
-      yield* ref.offer.Note({ n: 1 })
-      const error = yield* within("500 millis", Effect.flip(Fiber.join(queued)))
-      const reason = `${error._tag}(${error.reason._tag})`
-      assert(["NotExecuted(Expired)", "Unknown(Timeout)"].includes(reason), reason)
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("double"), [])
-      assert.equal((yield* stage.ledger).expired, 1)
-    })
+  law(
+    "S4",
+    "two nodes",
+    "a request that waits in its mailbox until its deadline ends for its asker then, and is not handled later",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const queued = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
+        yield* ref.offer.Note({ n: 1 })
+        const error = yield* within("500 millis", Effect.flip(Fiber.join(queued)))
+        const reason = `${error._tag}(${error.reason._tag})`
+        assert(["NotExecuted(Expired)", "Unknown(Timeout)"].includes(reason), reason)
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("double"), [])
+        assert.equal((yield* stage.ledger).expired, 1)
+      })
   ),
 
   law("S4", anywhere, "a request whose tag the actor does not know is NotExecuted(UnsupportedMessage)", (stage) =>
@@ -179,7 +215,11 @@ const notRun = [
       Effect.gen(function* () {
         const { journal } = stage
         const ref = yield* stage.spawn(Subject, subject(journal))
-        const other = yield* recast(stage, ref, Rpc.make("Double", { payload: { n: Schema.String }, success: Schema.Int }))
+        const other = yield* recast(
+          stage,
+          ref,
+          Rpc.make("Double", { payload: { n: Schema.String }, success: Schema.Int })
+        )
         const { issue, tag } = yield* notExecuted(other.ask.Double({ n: "four" }), "DecodeError")
         assert.equal(tag, "Double")
         assert.match(issue, /integer|number/)
@@ -232,7 +272,9 @@ const notRun = [
 
   law("S4", "two nodes", "an ask of a node that appears within the deadline succeeds", (stage) =>
     Effect.gen(function* () {
-      const found = yield* start(stage.asker.system.lookup(Subject, "late", { at: { node: "later" }, deadline: "3 seconds" }))
+      const found = yield* start(
+        stage.asker.system.lookup(Subject, "late", { at: { node: "later" }, deadline: "3 seconds" })
+      )
       yield* elapse("20 millis")
       pending(found)
       const later = yield* stage.join("later")
@@ -269,18 +311,22 @@ const retries = [
     })
   ),
 
-  law("S4", anywhere, "an idempotent request that crashes every time ends in Unknown, no later than its deadline", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
-      const began = yield* Clock.currentTimeMillis
-      const ask = yield* start(ref.ask.Fetch({ crashes: 100 }, { deadline: "400 millis" }))
-      const error = yield* within("800 millis", Effect.flip(Fiber.join(ask)))
-      assert.equal(error._tag, "Unknown")
-      assert((yield* Clock.currentTimeMillis) - began < 700)
-      assert(journal.count("fetch") >= 2)
-      yield* elapse("1 seconds")
-    })
+  law(
+    "S4",
+    anywhere,
+    "an idempotent request that crashes every time ends in Unknown, no later than its deadline",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+        const began = yield* Clock.currentTimeMillis
+        const ask = yield* start(ref.ask.Fetch({ crashes: 100 }, { deadline: "400 millis" }))
+        const error = yield* within("800 millis", Effect.flip(Fiber.join(ask)))
+        assert.equal(error._tag, "Unknown")
+        assert((yield* Clock.currentTimeMillis) - began < 700)
+        assert(journal.count("fetch") >= 2)
+        yield* elapse("1 seconds")
+      })
   ),
 
   law("S4", anywhere, "a request that is not idempotent is not retried after a crash", (stage) =>
@@ -304,75 +350,95 @@ const retries = [
         .filter((envelope) => envelope[0] === "m" && envelope[4] === "Fetch")
       assert.equal(requests.length, 2)
       assert.equal(requests[0]![6], requests[1]![6])
-      assert.deepEqual(requests.map((envelope) => envelope[7]), [1, 2])
+      assert.deepEqual(
+        requests.map((envelope) => envelope[7]),
+        [1, 2]
+      )
     })
   ),
 
-  law("S4", "two nodes", "a repeated request whose answer was lost is answered from memory and not run again", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
-      let lost = 0
-      wire.onSend = ({ from, kind, text }) =>
-        from === "home" && kind === "data" && text.includes('["v"') && lost++ === 0 ? "lose" : "carry"
-      const ask = yield* start(ref.ask.Fetch({ crashes: 0 }))
-      yield* journal.seen("fetch")
-      yield* stage.callee.system.idle
-      // The next frame shows the gap.
-      const other = yield* start(ref.ask.Take({ crashes: 0 }))
-      assert.equal(yield* within("3 seconds", Fiber.join(ask)), 1)
-      yield* Fiber.await(other)
-      assert.equal(lost > 1, true)
-      assert.equal(journal.count("fetch"), 1)
-      assert.equal((yield* stage.ledger).duplicates, 1)
-    })
-  ),
-
-  law("S4", "two nodes", "a repeated request that is still being handled is answered when it is, and not run again", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const Holder = Actor.make("Holder", [
-        Rpc.make("Hold", { success: Schema.String }).annotate(Protocol.Idempotent, true).annotate(Protocol.Concurrent, true),
-        Rpc.make("Ping")
-      ])
-      const holder = Holder.behavior({
-        Hold: () => journal.note("hold").pipe(Effect.andThen(journal.wait("a")), Effect.as("held")),
-        Ping: () => Effect.void
+  law(
+    "S4",
+    "two nodes",
+    "a repeated request whose answer was lost is answered from memory and not run again",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+        let lost = 0
+        wire.onSend = ({ from, kind, text }) =>
+          from === "home" && kind === "data" && text.includes('["v"') && lost++ === 0 ? "lose" : "carry"
+        const ask = yield* start(ref.ask.Fetch({ crashes: 0 }))
+        yield* journal.seen("fetch")
+        yield* stage.callee.system.idle
+        // The next frame shows the gap.
+        const other = yield* start(ref.ask.Take({ crashes: 0 }))
+        assert.equal(yield* within("3 seconds", Fiber.join(ask)), 1)
+        yield* Fiber.await(other)
+        assert.equal(lost > 1, true)
+        assert.equal(journal.count("fetch"), 1)
+        assert.equal((yield* stage.ledger).duplicates, 1)
       })
-      const ref = yield* stage.spawn(Holder, holder)
-      const ask = yield* start(ref.ask.Hold())
-      yield* journal.seen("hold")
-      const renewed = yield* event(stage.asker.system, (event) => event._tag === "LinkChanged" && event.state._tag === "Up")
-      let lost = 0
-      wire.onSend = ({ from, kind }) => (from === "home" && kind === "data" && lost++ === 0 ? "lose" : "carry")
-      const ping = yield* start(ref.ask.Ping())
-      yield* stage.callee.system.lookup(Holder, "none", { at: stage.asker.system.id }).pipe(Effect.ignore, start)
-      yield* within("3 seconds", renewed)
-      yield* Fiber.interrupt(ping)
-      yield* elapse("200 millis")
-      yield* journal.open("a")
-      assert.equal(yield* within("3 seconds", Fiber.join(ask)), "held")
-      assert.equal(journal.count("hold"), 1)
-      assert.equal((yield* stage.ledger).duplicates, 1)
-    })
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "a repeated request that is still being handled is answered when it is, and not run again",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const Holder = Actor.make("Holder", [
+          Rpc.make("Hold", { success: Schema.String })
+            .annotate(Protocol.Idempotent, true)
+            .annotate(Protocol.Concurrent, true),
+          Rpc.make("Ping")
+        ])
+        const holder = Holder.behavior({
+          Hold: () => journal.note("hold").pipe(Effect.andThen(journal.wait("a")), Effect.as("held")),
+          Ping: () => Effect.void
+        })
+        const ref = yield* stage.spawn(Holder, holder)
+        const ask = yield* start(ref.ask.Hold())
+        yield* journal.seen("hold")
+        const renewed = yield* event(
+          stage.asker.system,
+          (event) => event._tag === "LinkChanged" && event.state._tag === "Up"
+        )
+        let lost = 0
+        wire.onSend = ({ from, kind }) => (from === "home" && kind === "data" && lost++ === 0 ? "lose" : "carry")
+        const ping = yield* start(ref.ask.Ping())
+        yield* stage.callee.system.lookup(Holder, "none", { at: stage.asker.system.id }).pipe(Effect.ignore, start)
+        yield* within("3 seconds", renewed)
+        yield* Fiber.interrupt(ping)
+        yield* elapse("200 millis")
+        yield* journal.open("a")
+        assert.equal(yield* within("3 seconds", Fiber.join(ask)), "held")
+        assert.equal(journal.count("hold"), 1)
+        assert.equal((yield* stage.ledger).duplicates, 1)
+      })
   )
 ]
 
 const mayHaveRun = [
-  law("S4", anywhere, "a request that is not answered in time is Unknown(Timeout); the late reply is dropped and counted", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }, { deadline: "60 millis" }))
-      yield* journal.seen("a+")
-      const { deadlineMillis, tag, to } = yield* within("500 millis", unknown(Fiber.join(held), "Timeout"))
-      assert.deepEqual([deadlineMillis, tag, to], [60, "Hold", "subject"])
-      assert.equal((yield* stage.ledger).lateReplies, 0)
-      yield* journal.open("a")
-      yield* journal.seen("a-")
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 1)
-    })
+  law(
+    "S4",
+    anywhere,
+    "a request that is not answered in time is Unknown(Timeout); the late reply is dropped and counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }, { deadline: "60 millis" }))
+        yield* journal.seen("a+")
+        const { deadlineMillis, tag, to } = yield* within("500 millis", unknown(Fiber.join(held), "Timeout"))
+        assert.deepEqual([deadlineMillis, tag, to], [60, "Hold", "subject"])
+        assert.equal((yield* stage.ledger).lateReplies, 0)
+        yield* journal.open("a")
+        yield* journal.seen("a-")
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 1)
+      })
   ),
 
   law("S4", anywhere, "an ask without a deadline of its own ends after 5 seconds", (stage) =>
@@ -470,21 +536,25 @@ const mayHaveRun = [
     })
   ),
 
-  law("S4", "two nodes", "an ask in flight is Unknown(NodeLost) at once when its node is lost", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      const queued = yield* start(ref.ask.Double({ n: 1 }))
-      yield* journal.seen("a+")
-      wire.unreachable("away", "home")
-      const { node, to } = yield* unknown(Fiber.join(held), "NodeLost")
-      assert.deepEqual([node, to], ["node/home", "subject"])
-      yield* unknown(Fiber.join(queued), "NodeLost")
-      yield* journal.open("a")
-      yield* journal.seen("a-")
-      yield* stage.callee.system.idle
-    }),
+  law(
+    "S4",
+    "two nodes",
+    "an ask in flight is Unknown(NodeLost) at once when its node is lost",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        const queued = yield* start(ref.ask.Double({ n: 1 }))
+        yield* journal.seen("a+")
+        wire.unreachable("away", "home")
+        const { node, to } = yield* unknown(Fiber.join(held), "NodeLost")
+        assert.deepEqual([node, to], ["node/home", "subject"])
+        yield* unknown(Fiber.join(queued), "NodeLost")
+        yield* journal.open("a")
+        yield* journal.seen("a-")
+        yield* stage.callee.system.idle
+      }),
     { restless: true }
   ),
 
@@ -595,8 +665,13 @@ const badReplies = [
 
   law("S4", "two nodes", "every reply near the size of a frame is carried, or is Unknown(ReplyTooLarge)", (stage) =>
     Effect.gen(function* () {
-      const Source = Actor.make("Source", [Rpc.make("Text", { payload: { length: Schema.Int }, success: Schema.String })])
-      const ref = yield* stage.spawn(Source, Source.behavior({ Text: ({ length }) => Effect.succeed("x".repeat(length)) }))
+      const Source = Actor.make("Source", [
+        Rpc.make("Text", { payload: { length: Schema.Int }, success: Schema.String })
+      ])
+      const ref = yield* stage.spawn(
+        Source,
+        Source.behavior({ Text: ({ length }) => Effect.succeed("x".repeat(length)) })
+      )
       stage.wire.maxFrameBytes = 3000
       const ends = { carried: 0, tooLarge: 0 }
       for (let length = 2600; length <= 3000; length += 5) {
@@ -675,13 +750,15 @@ const interrupts = [
       const Careful = Actor.make("Careful", [Rpc.make("Work"), Rpc.make("Next")])
       const careful = Careful.behavior({
         Work: () =>
-          journal.note("begun").pipe(
-            Effect.andThen(journal.wait("a")),
-            Effect.andThen(journal.note("saved")),
-            Effect.uninterruptible,
-            Effect.andThen(Effect.yieldNow),
-            Effect.andThen(journal.note("after"))
-          ),
+          journal
+            .note("begun")
+            .pipe(
+              Effect.andThen(journal.wait("a")),
+              Effect.andThen(journal.note("saved")),
+              Effect.uninterruptible,
+              Effect.andThen(Effect.yieldNow),
+              Effect.andThen(journal.note("after"))
+            ),
         Next: () => journal.note("next")
       })
       const ref = yield* stage.spawn(Careful, careful)
@@ -704,7 +781,9 @@ const interrupts = [
       const ref = yield* stage.spawn(Subject, subject(journal))
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
       for (let n = 0; n < 60; n++) {
-        fibers.push(yield* start<unknown, unknown, never>(n % 3 === 0 ? ref.ask.Hold({ key: `h${n}` }) : ref.ask.Double({ n })))
+        fibers.push(
+          yield* start<unknown, unknown, never>(n % 3 === 0 ? ref.ask.Hold({ key: `h${n}` }) : ref.ask.Double({ n }))
+        )
         if (n % 5 === 0) yield* Effect.yieldNow
         if (n % 2 === 0) yield* Fiber.interrupt(fibers[(n * 7) % fibers.length]!)
       }
@@ -716,8 +795,6 @@ const interrupts = [
   )
 ]
 
-
-
 const certainty = [
   law(
     "S4",
@@ -727,7 +804,11 @@ const certainty = [
       Effect.gen(function* () {
         const { journal } = stage
         const ref = yield* stage.spawn(Subject, subject(journal, { stopDeadline: "20 millis" }))
-        const other = yield* recast(stage, ref, Rpc.make("Double", { payload: { n: Schema.Int }, success: Schema.String }))
+        const other = yield* recast(
+          stage,
+          ref,
+          Rpc.make("Double", { payload: { n: Schema.Int }, success: Schema.String })
+        )
         const ends: Array<Exit.Exit<unknown, unknown>> = []
         ends.push(yield* Effect.exit(other.ask.Double({ n: 1 })))
         ends.push(yield* Effect.exit(ref.ask.Crash({ why: "on purpose" })))

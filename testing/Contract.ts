@@ -11,13 +11,27 @@
  */
 import { askLaws } from "./AskLaws.ts"
 import type { Law, Need, Placement } from "./Law.ts"
+import { mailboxLaws } from "./MailboxLaws.ts"
 import { processingLaws } from "./ProcessingLaws.ts"
+import { replyLaws } from "./ReplyLaws.ts"
+import { stopLaws } from "./StopLaws.ts"
+import { streamLaws } from "./StreamLaws.ts"
+import { supervisionLaws } from "./SupervisionLaws.ts"
 import { tellLaws } from "./TellLaws.ts"
 
-export { Local, Time, type Law, type Need, type Placement } from "./Law.ts"
+export { type Law, Local, type Need, type Placement, Time } from "./Law.ts"
 
 /** Every law, in the order of the contract. */
-export const laws: ReadonlyArray<Law> = [...processingLaws, ...tellLaws, ...askLaws]
+export const laws: ReadonlyArray<Law> = [
+  ...processingLaws,
+  ...tellLaws,
+  ...askLaws,
+  ...streamLaws,
+  ...replyLaws,
+  ...mailboxLaws,
+  ...supervisionLaws,
+  ...stopLaws
+]
 
 export interface Selection {
   /** What the carrier can do beyond the least. Default: all of it. */

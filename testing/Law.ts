@@ -10,7 +10,21 @@
  * subject they move it with `Time`.
  */
 import assert from "node:assert/strict"
-import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Logger, Option, Random, Schema, Scope, Stream } from "effect"
+import {
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Logger,
+  Option,
+  Random,
+  Schema,
+  Scope,
+  Stream
+} from "effect"
 import { Actor, ActorError, ActorRef, ActorSystem, type DeadLetter, Ledger, type Protocol } from "../core/index.ts"
 import { type Connection, type NodeAddress, Transport, TransportError } from "../core/Transport.ts"
 
@@ -103,7 +117,9 @@ export class Journal {
 
   /** Waits until `entry` has been written. */
   seen(entry: string): Effect.Effect<void> {
-    return Effect.suspend(() => (this.entries.includes(entry) ? Effect.void : Deferred.await(at(this.#expected, entry))))
+    return Effect.suspend(() =>
+      this.entries.includes(entry) ? Effect.void : Deferred.await(at(this.#expected, entry))
+    )
   }
 
   /** Waits at a gate until it is opened. */
@@ -244,6 +260,8 @@ export interface Stage {
     behavior: Actor.Behavior<Rs, E, any>,
     name?: string
   ) => Effect.Effect<ActorRef.ActorRef<Rs>>
+  /** Waits until all that the asker's node sent has arrived at the callee's. */
+  readonly arrived: Effect.Effect<void>
   /** Waits until nothing moves on any node and between them. */
   readonly quiet: Effect.Effect<void>
   readonly ledger: Effect.Effect<Ledger.Snapshot>
@@ -298,6 +316,9 @@ const makeStage = (placement: Placement, scope: Scope.Scope) =>
         )
       )
     )
+    const arrived = Effect.suspend(() =>
+      asker === callee ? Effect.void : Effect.ignore(asker.system.lookup(Nobody, "nobody", { at: callee.system.id }))
+    )
     const rest = Effect.suspend(() => Effect.forEach([...living], (member) => member.system.idle))
     const round = Effect.andThen(touch, rest)
     // As many rounds as a chain of answers has hops.
@@ -309,7 +330,20 @@ const makeStage = (placement: Placement, scope: Scope.Scope) =>
         return asker === callee ? ref : yield* asker.system.lookup(actor, path, { at: callee.system.id })
       }).pipe(Effect.orDie) as never
 
-    const stage: Stage = { placement, local, journal: new Journal(), logs, wire, asker, callee, join, spawn, quiet, ledger: ledger.snapshot }
+    const stage: Stage = {
+      placement,
+      local,
+      journal: new Journal(),
+      logs,
+      wire,
+      asker,
+      callee,
+      join,
+      spawn,
+      arrived,
+      quiet,
+      ledger: ledger.snapshot
+    }
     return stage
   })
 
@@ -386,7 +420,15 @@ export const carrierLaw = (
   play: Effect.Effect<unknown, unknown, Scope.Scope | Transport>,
   { needs = [] }: Pick<LawOptions, "needs"> = {}
 ): ReadonlyArray<Law> => [
-  { clause, name, placement: "frames", needs, local: ["encoded"], slow: false, effect: Effect.asVoid(Effect.scoped(play)) }
+  {
+    clause,
+    name,
+    placement: "frames",
+    needs,
+    local: ["encoded"],
+    slow: false,
+    effect: Effect.asVoid(Effect.scoped(play))
+  }
 ]
 
 /** Both placements of a law about one asker and one actor. */
@@ -408,7 +450,11 @@ export const unknown = <T extends ActorError.UnknownReason["_tag"], A, E, R>(
 ): Effect.Effect<Extract<ActorError.UnknownReason, { readonly _tag: T }>, never, R> =>
   Effect.map(Effect.exit(effect), (exit) => reasonOf(exit, ActorError.Unknown, tag) as never)
 
-const reasonOf = (exit: Exit.Exit<unknown, unknown>, Class: typeof ActorError.NotExecuted | typeof ActorError.Unknown, tag: string) => {
+const reasonOf = (
+  exit: Exit.Exit<unknown, unknown>,
+  Class: typeof ActorError.NotExecuted | typeof ActorError.Unknown,
+  tag: string
+) => {
   const error = errorOf(exit)
   assert(error instanceof Class, `expected ${Class.name}(${tag}), got: ${show(exit)}`)
   assert.equal(error.reason._tag, tag, `expected ${Class.name}(${tag}), got: ${show(exit)}`)

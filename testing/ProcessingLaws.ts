@@ -197,35 +197,41 @@ const order = [
     })
   ),
 
-  law("S2", anywhere, "tells of one sender are handled in order where asynchronous handlers stand between them", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { overflow: "unbounded" } }))
-      yield* Effect.forEach(
-        numbers(600),
-        (n) => (n % 7 < 2 ? ref.tell.NoteLater({ n }) : ref.tell.Note({ n })),
-        { discard: true }
-      )
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), notes(600))
-    })
+  law(
+    "S2",
+    anywhere,
+    "tells of one sender are handled in order where asynchronous handlers stand between them",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { overflow: "unbounded" } }))
+        yield* Effect.forEach(numbers(600), (n) => (n % 7 < 2 ? ref.tell.NoteLater({ n }) : ref.tell.Note({ n })), {
+          discard: true
+        })
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), notes(600))
+      })
   ),
 
-  law("S2", anywhere, "tells, unsafe tells, offers and asks of one sender are handled in the order they were sent", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const asks: Array<Fiber.Fiber<unknown, unknown>> = []
-      for (const n of numbers(400)) {
-        if (n % 4 === 0) yield* ref.tell.Note({ n })
-        else if (n % 4 === 1) assert(ref.tellUnsafe.Note({ n }))
-        else if (n % 4 === 2) asks.push(yield* start(ref.ask.Note({ n })))
-        else asks.push(yield* start(ref.offer.Note({ n })))
-      }
-      yield* Fiber.joinAll(asks)
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), notes(400))
-    })
+  law(
+    "S2",
+    anywhere,
+    "tells, unsafe tells, offers and asks of one sender are handled in the order they were sent",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const asks: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (const n of numbers(400)) {
+          if (n % 4 === 0) yield* ref.tell.Note({ n })
+          else if (n % 4 === 1) assert(ref.tellUnsafe.Note({ n }))
+          else if (n % 4 === 2) asks.push(yield* start(ref.ask.Note({ n })))
+          else asks.push(yield* start(ref.offer.Note({ n })))
+        }
+        yield* Fiber.joinAll(asks)
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), notes(400))
+      })
   ),
 
   law("S2", anywhere, "what a sender sends before and after it waited is handled in order", (stage) =>
@@ -354,43 +360,57 @@ const order = [
     })
   ),
 
-  law("S2", "two nodes", "a lost frame ends the epoch: what follows it is lost or handled later, never reordered or doubled", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const renewed = yield* event(stage.asker.system, (event) => event._tag === "LinkChanged" && event.state._tag === "Up")
-      let frames = 0
-      wire.onSend = ({ from, kind }) => (from === "away" && kind === "data" && ++frames === 3 ? "lose" : "carry")
-      // Each yield lets the link send what it has.
-      for (const n of numbers(30)) {
-        yield* ref.tell.Note({ n })
-        yield* yields
-      }
-      assert(frames > 3)
-      yield* renewed
-      for (const n of numbers(10, 101)) yield* ref.tell.Note({ n })
-      yield* ref.ask.Count()
-      const handled = journal.of("note").map((entry) => Number(entry.slice(5)))
-      assert.deepEqual(handled, [...new Set(handled)].sort((a, b) => a - b))
-      assert(handled.length < 40)
-      assert.deepEqual(handled.slice(-10), numbers(10, 101))
-    })
+  law(
+    "S2",
+    "two nodes",
+    "a lost frame ends the epoch: what follows it is lost or handled later, never reordered or doubled",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const renewed = yield* event(
+          stage.asker.system,
+          (event) => event._tag === "LinkChanged" && event.state._tag === "Up"
+        )
+        let frames = 0
+        wire.onSend = ({ from, kind }) => (from === "away" && kind === "data" && ++frames === 3 ? "lose" : "carry")
+        // Each yield lets the link send what it has.
+        for (const n of numbers(30)) {
+          yield* ref.tell.Note({ n })
+          yield* yields
+        }
+        assert(frames > 3)
+        yield* renewed
+        for (const n of numbers(10, 101)) yield* ref.tell.Note({ n })
+        yield* ref.ask.Count()
+        const handled = journal.of("note").map((entry) => Number(entry.slice(5)))
+        assert.deepEqual(
+          handled,
+          [...new Set(handled)].sort((a, b) => a - b)
+        )
+        assert(handled.length < 40)
+        assert.deepEqual(handled.slice(-10), numbers(10, 101))
+      })
   ),
 
-  law("S2", "two nodes", "a request in flight when the epoch ends is Unknown(ConnectionLost), and the next one is answered", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      let lose = true
-      wire.onSend = ({ kind, text }) => (kind === "data" && lose && text.includes('"Hold"') ? "lose" : "carry")
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* yields
-      lose = false
-      yield* ref.tell.Note({ n: 1 })
-      yield* unknown(Fiber.join(held), "ConnectionLost")
-      assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
-      assert.deepEqual(journal.of("a"), [])
-    })
+  law(
+    "S2",
+    "two nodes",
+    "a request in flight when the epoch ends is Unknown(ConnectionLost), and the next one is answered",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        let lose = true
+        wire.onSend = ({ kind, text }) => (kind === "data" && lose && text.includes('"Hold"') ? "lose" : "carry")
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* yields
+        lose = false
+        yield* ref.tell.Note({ n: 1 })
+        yield* unknown(Fiber.join(held), "ConnectionLost")
+        assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
+        assert.deepEqual(journal.of("a"), [])
+      })
   )
 ]
 

@@ -49,10 +49,7 @@ export const subject = (journal: Journal, options?: Actor.BehaviorOptions) => {
           return journal.note(`note ${n}`)
         },
         NoteLater: ({ n }) =>
-          Effect.yieldNow.pipe(
-            Effect.andThen(Effect.yieldNow),
-            Effect.andThen(journal.note(`note ${n}`))
-          ),
+          Effect.yieldNow.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(journal.note(`note ${n}`))),
         Double: ({ n }) => {
           count += 1
           journal.write(`double ${n}`)

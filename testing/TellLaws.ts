@@ -224,7 +224,8 @@ export const tellLaws = [
     Effect.gen(function* () {
       const ref = yield* stage.spawn(Box, box)
       stage.wire.maxFrameBytes = 3000
-      for (let index = 0; index < 200; index++) yield* ref.tell.Put({ text: index % 2 === 0 ? "x".repeat(700) : "€".repeat(300) })
+      for (let index = 0; index < 200; index++)
+        yield* ref.tell.Put({ text: index % 2 === 0 ? "x".repeat(700) : "€".repeat(300) })
       assert.equal(yield* ref.ask.Sum(), 100 * 700 + 100 * 300)
     })
   ),
@@ -243,38 +244,38 @@ export const tellLaws = [
     { needs: ["absence"] }
   ),
 
+  law("S3", "two nodes", "a tell to a node that has left fails", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.tell.Note({ n: 1 })
+      const left = yield* start(ref.watch)
+      yield* ref.ask.Count()
+      yield* stage.callee.leave
+      yield* Fiber.join(left)
+      yield* stage.quiet
+      const error = yield* Effect.flip(ref.tell.Note({ n: 2 }))
+      assert.equal(error._tag, "NotExecuted")
+      assert(["NoSuchActor", "NotConnected"].includes(error.reason._tag), error.message)
+      assert.deepEqual(journal.of("note"), ["note 1"])
+    })
+  ),
+
   law(
     "S3",
     "two nodes",
-    "a tell to a node that has left fails",
+    "what the carrier refused to take after the hand-over becomes a dead letter at its sender",
     (stage) =>
       Effect.gen(function* () {
-        const { journal } = stage
+        const { journal, wire } = stage
         const ref = yield* stage.spawn(Subject, subject(journal))
+        const letter = yield* deadLetter(stage.asker.system)
+        wire.onSend = ({ kind }) => (kind === "data" ? "refuse" : "carry")
         yield* ref.tell.Note({ n: 1 })
-        const left = yield* start(ref.watch)
-        yield* ref.ask.Count()
-        yield* stage.callee.leave
-        yield* Fiber.join(left)
-        yield* stage.quiet
-        const error = yield* Effect.flip(ref.tell.Note({ n: 2 }))
-        assert.equal(error._tag, "NotExecuted")
-        assert(["NoSuchActor", "NotConnected"].includes(error.reason._tag), error.message)
-        assert.deepEqual(journal.of("note"), ["note 1"])
-      })
-  ),
-
-  law("S3", "two nodes", "what the carrier refused to take after the hand-over becomes a dead letter at its sender", (stage) =>
-    Effect.gen(function* () {
-      const { journal, wire } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const letter = yield* deadLetter(stage.asker.system)
-      wire.onSend = ({ kind }) => (kind === "data" ? "refuse" : "carry")
-      yield* ref.tell.Note({ n: 1 })
-      const { reason, tag, to } = yield* letter
-      assert.deepEqual([reason._tag, tag, to], ["NotConnected", "Note", "subject"])
-      assert.deepEqual(journal.of("note"), [])
-    }),
+        const { reason, tag, to } = yield* letter
+        assert.deepEqual([reason._tag, tag, to], ["NotConnected", "Note", "subject"])
+        assert.deepEqual(journal.of("note"), [])
+      }),
     { restless: true }
   ),
 

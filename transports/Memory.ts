@@ -25,7 +25,9 @@ const make = ({ maxFrameBytes = Number.POSITIVE_INFINITY }: Options = {}) =>
     const dispatcher = scheduler.makeDispatcher()
     const joined = new Map<string, Joined>()
     const peersOf = (address: NodeAddress) =>
-      [...joined.values()].filter((other) => other.address.system === address.system && keyOf(other.address) !== keyOf(address))
+      [...joined.values()].filter(
+        (other) => other.address.system === address.system && keyOf(other.address) !== keyOf(address)
+      )
 
     const leave = (self: Joined) =>
       Effect.sync(() => {
@@ -56,7 +58,9 @@ const make = ({ maxFrameBytes = Number.POSITIVE_INFINITY }: Options = {}) =>
                 return Effect.fail(new TransportError({ reason: "FrameTooLarge", node, detail }))
               }
               if (joined.get(keyOf(address)) !== self) {
-                return Effect.fail(new TransportError({ reason: "Closed", node, detail: "the sender has left the network" }))
+                return Effect.fail(
+                  new TransportError({ reason: "Closed", node, detail: "the sender has left the network" })
+                )
               }
               if (!joined.has(keyOf(to))) {
                 const detail = `no node of that role and name is on this network`

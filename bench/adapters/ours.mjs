@@ -1,6 +1,6 @@
 // Adapter for the peers' harness (copy it there): PROJECT=<checkout> after `npm run build`. It runs bench/works.ts of that
 // checkout, which resolves "troupe" to the built package. Variants: none (by reference), tell, encoded, encoded-tell.
-import { na, serve, variant } from "../lib.mjs"
+import { na, pcts, serve, variant } from "../lib.mjs"
 
 const project = process.env.PROJECT
 if (!project) {
@@ -15,7 +15,9 @@ const { works } = await import(`${project}/bench/works.ts`)
 const run = (name) => async (params) => {
   const { hops, n } = params
   const sizes = Object.fromEntries(Object.entries({ hops, n }).filter(([, size]) => size !== undefined))
-  return { ...(await works[name]({ local, send }, sizes)), correct: true }
+  const latencies = name.startsWith("W2") ? new Float64Array(n) : undefined
+  const result = await works[name]({ local, send }, sizes, latencies)
+  return { ...result, ...(latencies && pcts(latencies)), correct: true }
 }
 
 serve("ours", {
