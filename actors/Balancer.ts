@@ -14,9 +14,9 @@
  * (its client gets `Unknown`), priorities, weights, workers on other nodes. It looks at every worker for each task: for
  * tens of workers, not thousands.
  */
-import { Effect, Exit, Schema } from "effect"
+import { type Duration, Effect, Exit, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, type ActorError, type ActorRef, type Protocol, type ReplyTo } from "../core/index.ts"
+import { Actor, ActorError, type ActorRef, type Protocol, type ReplyTo } from "../core/index.ts"
 import * as Worker from "./Worker.ts"
 
 /** Asks a balancer for its workers as they are now. */
@@ -35,6 +35,8 @@ export const Workers = Rpc.make("Workers", {
 export interface Options {
   /** How many workers: a positive integer. */
   readonly workers: number
+  /** How long a worker that is stopped may take for each step: the task in hand first. Default 5 seconds. */
+  readonly stopDeadline?: Duration.Input
 }
 
 /** One worker as its balancer sees it. */
@@ -71,7 +73,7 @@ const lost = (detail: string) => Exit.die(new Error(detail))
 export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, any>, E = never, R = never>(
   actor: Actor.Actor<Rs>,
   init: H | Effect.Effect<H, E, R>,
-  { workers }: Options
+  { stopDeadline = "5 seconds", workers }: Options
 ): Actor.Behavior<Rs | typeof Workers, E | ActorError.StartError, R | Actor.ServicesOf<H>> => {
   if (!Number.isInteger(workers) || workers < 1) {
     throw new Error(`expected \`workers\` to be a positive integer, got: ${workers}`)
@@ -83,7 +85,7 @@ export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, 
 
   const start = Effect.gen(function* () {
     const context = yield* Actor.Context
-    const worker = Worker.behavior(tasks, init, context.self)
+    const worker = Worker.behavior(tasks, init, context.self, stopDeadline)
     const members: Array<Member> = []
     const inFlight = new Map<number, InFlight>()
 
@@ -108,21 +110,20 @@ export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, 
       if (at >= 0) members.splice(at, 1)
     }
 
-    const dispatch = (tag: string, payload: unknown, replyTo: ReplyTo.ReplyTo<any>): boolean => {
-      for (;;) {
-        const member = fewestOutstanding(members)
-        if (member === undefined) return false
+    const dispatch = (tag: string, payload: unknown, replyTo: ReplyTo.ReplyTo<any>): Effect.Effect<void> => {
+      for (let member = fewestOutstanding(members); member !== undefined; member = fewestOutstanding(members)) {
         const ticket = ++tickets
         if (member.ref.tellUnsafe[tag]!({ ticket, replyTo, payload })) {
           inFlight.set(ticket, { member, replyTo })
           member.outstanding += 1
           member.dispatched += 1
           member.lastTicket = ticket
-          return true
+          return Effect.void
         }
         // It is ending: out of the choice now, replaced when it has ended.
         withdraw(member)
       }
+      return replyTo.refuse(new ActorError.NoRoute({ to: context.self.path, detail: "all its workers are stopping" }))
     }
 
     yield* Effect.addFinalizer(() =>
@@ -135,11 +136,7 @@ export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, 
     const take =
       ({ asked, tag }: Worker.Task) =>
       (payload: unknown) =>
-        Effect.flatMap(context.takeReplyTo(asked), (replyTo) =>
-          dispatch(tag, payload, replyTo)
-            ? Effect.succeed(replyTo)
-            : Effect.as(replyTo.done(lost(`balancer "${context.self.path}" has no worker left`)), replyTo)
-        )
+        Effect.tap(context.takeReplyTo(asked), (replyTo) => dispatch(tag, payload, replyTo))
 
     return {
       ...Object.fromEntries(tasks.map((task) => [task.tag, take(task)])),

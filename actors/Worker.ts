@@ -7,9 +7,9 @@
  *
  * Not yet: credits (it takes whatever the balancer sends), leases against a task that hangs, tasks that stream.
  */
-import { type Context, Effect, Exit, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
+import { type Context, type Duration, Effect, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
 import { Rpc, RpcSchema } from "effect/rpc"
-import { Actor, type ActorRef, type Protocol, ReplyTo } from "../core/index.ts"
+import { Actor, ActorError, type ActorRef, type Protocol, ReplyTo } from "../core/index.ts"
 
 /** A handler for each kind of task. It answers by itself: a task's reply address is the worker's to use. */
 export type Handlers<Rs extends Protocol.Any, Services> = {
@@ -45,7 +45,12 @@ const sealed = (payload: Schema.Top): Schema.Top => {
       // The services of the receiving node go along: a payload may hold refs.
       decode: SchemaGetter.transformEffect((wire: unknown) =>
         Effect.contextWith((context: Context.Context<any>) =>
-          Effect.succeed(new Sealed(wire, Effect.suspend(() => Effect.provideContext(decode(wire), context))))
+          Effect.succeed(
+            new Sealed(
+              wire,
+              Effect.suspend(() => Effect.provideContext(decode(wire), context))
+            )
+          )
         )
       ),
       encode: SchemaGetter.transformEffect((value: unknown) =>
@@ -92,19 +97,25 @@ interface Told {
 export const behavior = <E, R>(
   tasks: ReadonlyArray<Task>,
   init: Handlers<any, any> | Effect.Effect<Handlers<any, any>, E, R>,
-  balancer: ActorRef.ActorRef<typeof Done>
+  balancer: ActorRef.ActorRef<typeof Done>,
+  stopDeadline: Duration.Input
 ): Actor.Behavior<any, E, R> => {
   const handle = (handlers: Handlers<any, any>, tag: string) => {
     return ({ ticket, replyTo, payload }: Told) => {
-      const ended = (exit: Exit.Exit<any, any>) =>
-        Effect.andThen(replyTo.done(exit), Effect.ignore(balancer.tell.$Done({ ticket })))
+      const done = Effect.ignore(balancer.tell.$Done({ ticket }))
       return Effect.matchEffect(open(payload), {
-        onFailure: (issue) => ended(Exit.die(new Error(`the payload of "${tag}" did not decode: ${format(issue)}`))),
-        // A typed error is an answer, not a crash.
-        onSuccess: (value) => Effect.ignore(Effect.onExit(Effect.suspend(() => handlers[tag]!(value)), ended))
+        onFailure: (issue) => Effect.andThen(replyTo.refuse(undecoded(tag, issue)), done),
+        onSuccess: (value) =>
+          Effect.suspend(() => handlers[tag]!(value)).pipe(
+            Effect.onExit((exit) => Effect.andThen(replyTo.done(exit), done)),
+            // A typed error is an answer, not a crash.
+            Effect.ignore
+          )
       })
     }
   }
+  const undecoded = (tag: string, issue: SchemaIssue.Issue) =>
+    new ActorError.DecodeError({ to: balancer.path, tag, issue: format(issue) })
   const started = (handlers: Handlers<any, any>) =>
     Object.fromEntries(tasks.map(({ tag }) => [tag, handle(handlers, tag)])) as any
   const worker = Actor.make(
@@ -112,6 +123,7 @@ export const behavior = <E, R>(
     tasks.map(({ told }) => told)
   )
   return worker.behavior(Effect.isEffect(init) ? Effect.map(init, started) : started(init), {
-    mailbox: { overflow: "unbounded" }
+    mailbox: { overflow: "unbounded" },
+    stopDeadline
   }) as never
 }

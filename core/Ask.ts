@@ -24,7 +24,6 @@ import {
   Timeout,
   Unknown
 } from "./ActorError.ts"
-import type { Ref } from "./ActorRef.ts"
 import type { Cell } from "./Cell.ts"
 import type { Deadline } from "./Deadlines.ts"
 import { Envelope, type Reply, type ReplyAddress } from "./Envelope.ts"
@@ -32,6 +31,7 @@ import type { Ending } from "./Ledger.ts"
 import type { Link } from "./Link.ts"
 import type { Node } from "./Node.ts"
 import { type Codec, issueOf, type Method, runCodec } from "./Protocol.ts"
+import type { Ref } from "./Ref.ts"
 
 export interface AskOptions {
   /**
@@ -153,6 +153,12 @@ export class Ask implements Reply, Deadline {
 
   failEncoded(error: unknown): void {
     const exit = this.decode(error, this.method.failure)
+    this.finish(Exit.isSuccess(exit) ? Exit.fail(exit.value) : exit)
+  }
+
+  /** One that does not decode (a reason of a later version) says no more than that there was an answer. */
+  abortEncoded(codec: Codec, error: unknown): void {
+    const exit = this.decode(error, codec)
     this.finish(Exit.isSuccess(exit) ? Exit.fail(exit.value) : exit)
   }
 
@@ -312,54 +318,67 @@ const mayRetry = (error: unknown, method: Method, attempt: number): boolean => {
   return error.reason._tag === "ConnectionLost" || error.reason._tag === "CalleeCrashed"
 }
 
-/** One attempt at a request that may be sent again. */
+/** A request as it is sent, perhaps more than once. */
+interface Request {
+  readonly ref: Ref
+  readonly method: Method
+  readonly payload: unknown
+  /** The same for every attempt. */
+  readonly messageId: number
+}
+
+/** One attempt at a request. */
 class Attempt extends Ask {
-  readonly #ref: Ref
-  readonly #payload: unknown
+  readonly #request: Request
   readonly #number: number
+  /** How an earlier attempt ended that may have run: the request is then never said not to have been executed. */
+  readonly #suspect: Unknown | undefined
 
   constructor(
-    ref: Ref,
-    method: Method,
-    payload: unknown,
+    request: Request,
     millis: number,
     number: number,
+    suspect: Unknown | undefined,
     resume: (effect: Effect.Effect<any, any>) => void
   ) {
-    super(ref, method, millis, resume)
-    this.#ref = ref
-    this.#payload = payload
+    super(request.ref, request.method, millis, resume)
+    this.#request = request
     this.#number = number
+    this.#suspect = suspect
   }
 
   /** Goes on with the next attempt, under the same id and inside the same deadline, where S4 allows it. */
   protected override wake(exit: Exit.Exit<unknown, unknown>): void {
-    if (Exit.isSuccess(exit) || !mayRetry(Cause.squash(exit.cause), this.method, this.#number)) {
+    if (Exit.isSuccess(exit)) {
       super.wake(exit)
       return
     }
+    const error = Cause.squash(exit.cause)
+    const suspect = error instanceof Unknown ? error : this.#suspect
+    const end = error instanceof NotExecuted && suspect !== undefined ? Exit.fail(suspect) : exit
     const left =
       this.at === Number.POSITIVE_INFINITY ? this.millis : this.at - this.node.clock.currentTimeMillisUnsafe()
     const pause = Math.min(retryMillis * 2 ** (this.#number - 1), retryMaxMillis)
-    const again = () => request(this.#ref, this.method, this.#payload, left - pause, this.messageId, this.#number + 1)
-    super.wake(pause < left ? Effect.andThen(Effect.sleep(pause), Effect.suspend(again)) : exit)
+    if (pause >= left || !mayRetry(error, this.method, this.#number)) {
+      super.wake(end)
+      return
+    }
+    super.wake(Effect.andThen(Effect.sleep(pause), attempt(this.#request, left - pause, this.#number + 1, suspect)))
   }
 }
 
-const request = (
-  ref: Ref,
-  method: Method,
-  payload: unknown,
+const attempt = (
+  request: Request,
   millis: number,
-  messageId: number,
-  number: number
+  number: number,
+  suspect: Unknown | undefined
 ): Effect.Effect<any, any> =>
   Effect.callback<any, any>((resume) => {
-    const ask = new Attempt(ref, method, payload, millis, number, resume)
-    const refusal = dispatch(ref, ask, payload, messageId, number)
-    if (refusal !== undefined) ask.abort(refused(ref, refusal))
+    const ask = new Attempt(request, millis, number, suspect, resume)
+    const refusal = dispatch(request.ref, ask, request.payload, request.messageId, number)
+    if (refusal !== undefined) ask.abort(refused(request.ref, refusal))
     if (ask.done) return
-    ref.node.deadlines.add(ask)
+    request.ref.node.deadlines.add(ask)
     return Effect.sync(() => ask.cancel())
   })
 
@@ -382,8 +401,8 @@ export const ask = (
   // Another node knows a request by its id; each run of the Effect is a request of its own.
   const asked =
     ref.cell === undefined
-      ? Effect.suspend(() => request(ref, method, payload, millis, ref.node.nextId(), 1))
-      : request(ref, method, payload, millis, 0, 1)
+      ? Effect.suspend(() => attempt({ ref, method, payload, messageId: ref.node.nextId() }, millis, 1, undefined))
+      : attempt({ ref, method, payload, messageId: 0 }, millis, 1, undefined)
   if (!ledger.enabled) return asked
   return Effect.suspend(() => {
     const id = ledger.ask(ref.path, method.tag)

@@ -20,13 +20,14 @@ import {
   Stopping,
   UnsupportedMessage
 } from "./ActorError.ts"
-import * as ActorRef from "./ActorRef.ts"
+import type { ActorRef } from "./ActorRef.ts"
 import { answer, isAnswer, type Refusal, window } from "./Ask.ts"
 import { Credit, Envelope, type Head, Signal } from "./Envelope.ts"
 import type { Outcome } from "./Ledger.ts"
 import { Mailbox } from "./Mailbox.ts"
 import { ActorSystem, type Node, type TerminationReason, type TreeNode } from "./Node.ts"
 import { issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
+import { make as makeRef, type Ref } from "./Ref.ts"
 import { ReplyTo } from "./ReplyTo.ts"
 import { Budget } from "./Supervisor.ts"
 
@@ -118,9 +119,21 @@ export class Cell {
    * Takes a message into the mailbox, or answers why not. `mayWait` lets it wait outside a full `backpressure` mailbox: it
    * is then neither refused nor accepted yet. `handOff` lets an idle actor handle it at once, inside the caller's turn.
    */
-  accept(head: Method | Envelope, body: unknown, mayWait: boolean, handOff: boolean): Refusal | undefined {
+  accept(sent: Method | Envelope, body: unknown, mayWait: boolean, handOff: boolean): Refusal | undefined {
     if (this.#phase === "stopping") return "Stopping"
     if (this.#phase === "ended") return "NoSuchActor"
+    // From here on the message goes by the actor's own definition of it.
+    const tag = sent.kind === "method" ? sent.tag : sent.method.tag
+    const method = this.behavior.protocol.get(tag)
+    if (method === undefined) {
+      const reason = new UnsupportedMessage({ to: this.path, tag, known: [...this.behavior.protocol.keys()] })
+      if (sent.kind === "envelope" && sent.reply !== undefined) return reason
+      this.#accepted(sent)
+      this.#drop(sent, body, "deadLettered", reason)
+      return undefined
+    }
+    const head = sent.kind === "method" ? method : sent
+    if (head.kind === "envelope") head.method = method
     // An actor that is alive and not active has nothing in its mailbox: nobody is overtaken.
     if (handOff && !this.#active && this.#phase === "alive" && head.kind === "envelope" && this.node.enter()) {
       this.#serve(head, body)
@@ -282,21 +295,13 @@ export class Cell {
       : Effect.provideService(effect, Tracer.ParentSpan, head.trace)
   }
 
-  /** Finds the actor's own definition of a message, decodes the body with it, and calls its handler. */
+  /** Decodes a body and calls its handler. */
   #receive(
-    sent: Method,
+    method: Method,
     head: Method | Envelope,
     encoded: boolean,
     body: unknown
   ): Effect.Effect<unknown, unknown, any> | undefined {
-    const { protocol } = this.behavior
-    const method = protocol.get(sent.tag)
-    if (method === undefined) {
-      const reason = new UnsupportedMessage({ to: this.path, tag: sent.tag, known: [...protocol.keys()] })
-      this.#drop(head, body, "deadLettered", reason)
-      return undefined
-    }
-    if (head.kind === "envelope") head.method = method
     let payload = body
     if (encoded) {
       const exit = runCodec(method.payload.decode(body), this.node.context)
@@ -522,13 +527,13 @@ export class Cell {
   }
 
   /** Starts the actor for the first time. Succeeds after `init` did. */
-  start(): Effect.Effect<ActorRef.ActorRef<any>, StartError> {
+  start(): Effect.Effect<ActorRef<any>, StartError> {
     const first = this.#init()
     if (Exit.isExit(first)) {
       this.#started()
       return Exit.succeed(this.ref())
     }
-    return Effect.callback<ActorRef.ActorRef<any>, StartError>((resume) => {
+    return Effect.callback<ActorRef<any>, StartError>((resume) => {
       this.#setWorking(true)
       this.#lifecycle = this.node.fork(first)
       this.#observe(this.#lifecycle, (exit) => {
@@ -759,8 +764,8 @@ export class Cell {
     return this.#phase !== "stopping" && this.#phase !== "ended"
   }
 
-  ref(): ActorRef.ActorRef<any> {
-    return ActorRef.make(this.behavior.protocol, this.node, this.path, this, undefined)
+  ref(): ActorRef<any> {
+    return makeRef(this.behavior.protocol, this.node, this.path, this, undefined)
   }
 
   /** Whether `fiber` is one of this actor's own. */
@@ -786,21 +791,19 @@ export class Cell {
   }
 
   /** Watches another actor on behalf of this one. */
-  watchOther(
-    ref: ActorRef.ActorRef<any>,
-    onTerminated: (terminated: any) => Effect.Effect<unknown, unknown, any>
-  ): void {
+  watchOther(ref: ActorRef<any>, onTerminated: (terminated: any) => Effect.Effect<unknown, unknown, any>): void {
     const incarnation = this.#incarnate()
-    const other = ref as unknown as ActorRef.Ref
-    const unwatch = (other.cell ?? other.remote!).watch((reason) => {
+    const other = ref as unknown as Ref
+    let unwatch: (() => void) | undefined
+    const unwatchOnce = () => unwatch?.()
+    incarnation.unwatch.add(unwatchOnce)
+    unwatch = (other.cell ?? other.remote!).watch((reason) => {
       incarnation.unwatch.delete(unwatchOnce)
       const signal = new Signal("Terminated", () =>
         this.#incarnation === incarnation ? onTerminated({ _tag: "Terminated", ref, reason }) : Effect.void
       )
       this.signal(signal)
     })
-    const unwatchOnce = () => unwatch()
-    incarnation.unwatch.add(unwatchOnce)
   }
 
   toTree(): TreeNode {
@@ -859,7 +862,7 @@ export const spawn = (
   parent: Cell | undefined,
   name: string,
   behavior: Behavior<any, any, any>
-): Effect.Effect<ActorRef.ActorRef<any>, StartError, any> =>
+): Effect.Effect<ActorRef<any>, StartError, any> =>
   Effect.withFiber((fiber) => {
     if (!/^[^\s/#]+$/.test(name)) {
       return Effect.die(new Error(`expected an actor's name to be text without spaces, "/" and "#", got: "${name}"`))

@@ -23,11 +23,11 @@ import {
   Unknown,
   UnsupportedMessage
 } from "./ActorError.ts"
-import type { Remote } from "./ActorRef.ts"
 import { type Ask, Offer, type Refusal, reasonOf } from "./Ask.ts"
 import { Envelope, type Reply, type ReplyAddress } from "./Envelope.ts"
 import { type Node, type NodeId, TerminationReason } from "./Node.ts"
 import { type Codec, issueOf, type Method, runCodec } from "./Protocol.ts"
+import type { Remote } from "./Ref.ts"
 import { type Connection, type NodeAddress, nodeName } from "./Transport.ts"
 
 /** The wire versions this code speaks. */
@@ -277,7 +277,7 @@ export class Link {
   unreachable(reason: string): void {
     this.#hello?.interruptUnsafe()
     this.#hello = undefined
-    if (this.#state._tag !== "Down") this.#change({ _tag: "Down", reason })
+    if (this.#state._tag !== "Down" || this.#state.reason !== reason) this.#change({ _tag: "Down", reason })
     // What was not sent certainly did not arrive, so it fails before what was.
     const waiting = [...this.#control, ...this.#data]
     this.#control = []
@@ -333,8 +333,12 @@ export class Link {
           return this.#onData(rest[0], rest[1], rest[2], rest[3])
       }
     } catch (cause) {
-      this.node.fork(Effect.logWarning(`A frame from node "${this.name}" could not be read and was dropped`, cause))
+      this.#unreadable("A frame", cause)
     }
+  }
+
+  #unreadable(what: string, cause: unknown): void {
+    this.node.fork(Effect.logWarning(`${what} from node "${this.name}" could not be read and was dropped`, cause))
   }
 
   #onHello(hello: {
@@ -395,7 +399,13 @@ export class Link {
       return
     }
     this.#received = sequence
-    for (const envelope of envelopes) this.#receive(envelope)
+    for (const envelope of envelopes) {
+      try {
+        this.#receive(envelope)
+      } catch (cause) {
+        this.#unreadable("An envelope", cause)
+      }
+    }
   }
 
   /**
@@ -447,9 +457,9 @@ export class Link {
       case "e":
         return ask.failEncoded(second)
       case "n":
-        return ask.abort(this.#decode(notExecuted, second) as NotExecuted)
+        return ask.abortEncoded(notExecuted, second)
       case "u":
-        return ask.abort(this.#decode(unknown, second) as Unknown)
+        return ask.abortEncoded(unknown, second)
       case "s":
         return ask.elementsEncoded(second)
       case "h":

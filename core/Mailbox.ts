@@ -64,7 +64,7 @@ interface Waiting {
   readonly admitted: () => void
 }
 
-const smallest = 8
+const smallest = 4
 const largest = 2048
 /** The largest chunk that an empty mailbox keeps. */
 const kept = 256

@@ -8,11 +8,12 @@
 import { Effect, Option, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import * as Actor from "./Actor.ts"
-import { NoSuchActor, NotExecuted, type Unknown, UnsupportedMessage } from "./ActorError.ts"
-import * as ActorRef from "./ActorRef.ts"
+import { describe, NoSuchActor, NotConnected, NotExecuted, type Unknown, UnsupportedMessage } from "./ActorError.ts"
+import type { ActorRef } from "./ActorRef.ts"
 import { type AskOptions, deadlineMillis } from "./Ask.ts"
 import type { Node } from "./Node.ts"
 import type { Any } from "./Protocol.ts"
+import * as Ref from "./Ref.ts"
 import { nodeName } from "./Transport.ts"
 
 /** The path of every node's registry. Users' names cannot begin with `$`. */
@@ -46,7 +47,7 @@ const refOf = <Rs extends Any>(
   path: string,
   place: Place,
   found: typeof Found.Type
-): Effect.Effect<ActorRef.ActorRef<Rs>, NotExecuted> => {
+): Effect.Effect<ActorRef<Rs>, NotExecuted> => {
   const unknown = [...actor.protocol.keys()].find((tag) => !found.tags.includes(tag))
   if (unknown !== undefined) {
     return Effect.fail(
@@ -54,11 +55,11 @@ const refOf = <Rs extends Any>(
     )
   }
   if (isHere(node, place)) {
-    return Effect.succeed(ActorRef.make<Rs>(actor.protocol, node, path, node.cells.get(path), undefined))
+    return Effect.succeed(Ref.make<Rs>(actor.protocol, node, path, node.cells.get(path), undefined))
   }
   const id = { system: node.id.system, role: place.role, node: place.node, generation: found.generation }
   return Effect.succeed(
-    ActorRef.make<Rs>(actor.protocol, node, path, undefined, node.link(place).actor(id, path, found.actor))
+    Ref.make<Rs>(actor.protocol, node, path, undefined, node.link(place).actor(id, path, found.actor))
   )
 }
 
@@ -71,7 +72,7 @@ const ask = (
 ): Effect.Effect<Option.Option<typeof Found.Type>, NotExecuted | Unknown> => {
   if (isHere(node, place)) return Effect.succeed(find(node, path))
   const id = { system: node.id.system, role: place.role, node: place.node, generation: "" }
-  const registry = ActorRef.make<(typeof Registry.rpcs)[number]>(
+  const registry = Ref.make<(typeof Registry.rpcs)[number]>(
     Registry.protocol,
     node,
     `${nodeName(place)}/${Registry.name}`,
@@ -98,7 +99,7 @@ export const lookup = Effect.fnUntraced(function* <Rs extends Any>(
     const place = { role: at.role ?? node.id.role, node: at.node }
     // A lookup runs no code of anybody's: whatever went wrong, it may be repeated.
     const found = yield* Effect.catchTag(ask(node, place, path, { deadline }), "Unknown", ({ message }) =>
-      Effect.fail(nowhere(path, message))
+      Effect.fail(new NotExecuted({ reason: new NotConnected({ to: path, detail: describe(message) }) }))
     )
     if (Option.isSome(found)) return yield* refOf(node, actor, path, place, found.value)
     return yield* nowhere(path, `no living actor has that name on node "${nodeName(place)}"`)

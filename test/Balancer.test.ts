@@ -248,6 +248,27 @@ for (const local of ["encoded", "by-reference"] as const) {
         assert.deepStrictEqual(yield* outstanding(ref), { 2: 0, 1: 0 })
       }))
 
+    test("S4 a task that no worker can take is not executed, and asked again within its deadline", () =>
+      Effect.gen(function* () {
+        const system = yield* ActorSystem.ActorSystem
+        const { open } = yield* Gates
+        const ref = yield* spawnJobs(1)
+        const running = yield* start(ref.ask.Wait({ gate: "running" }, { deadline: "1 minute" }))
+        const worker = yield* system.lookup(Actor.make("Worker", []), "jobs/worker-1")
+        const stop = yield* start(worker.stop({ deadline: "1 minute" }))
+        const hasty = yield* start(Effect.flip(ref.ask.Halve({ n: 2 }, { deadline: "1 second" })))
+        const patient = yield* start(ref.ask.Halve({ n: 2 }, { deadline: "10 seconds" }))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(
+          String(yield* Fiber.join(hasty)),
+          'NotExecuted: Nobody can take the message for "jobs": all its workers are stopping. Provide a receiver, or retry later.'
+        )
+        yield* open("running")
+        yield* Effect.all([Fiber.join(stop), Fiber.join(running)])
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* Fiber.join(patient), 1)
+      }))
+
     test("S7 a worker that keeps crashing takes the balancer down, which ends every task and starts afresh", () =>
       Effect.gen(function* () {
         const { open } = yield* Gates
@@ -373,7 +394,13 @@ describe("Balancer", () => {
     const Echo = Actor.make("Echo", [Rpc.make("Echo", { payload: { text: Traced }, success: Schema.String })])
     return Effect.gen(function* () {
       const system = yield* ActorSystem.ActorSystem
-      const echo = { Echo: ({ text }: { readonly text: string }) => Effect.sync(() => (steps.push("handle"), text)) }
+      const echo = Echo.of({
+        Echo: ({ text }) =>
+          Effect.as(
+            Effect.sync(() => steps.push("handle")),
+            text
+          )
+      })
       const ref = yield* system.spawn("echo", Balancer.behavior(Echo, echo, { workers: 1 }))
       assert.strictEqual(yield* ref.ask.Echo({ text: "hello" }), "hello")
       assert.deepStrictEqual(steps, ["encode", "decode", "handle"])
@@ -404,14 +431,15 @@ describe("Balancer", () => {
     }).pipe(Effect.scoped, Effect.provide(Memory.layer))
   })
 
-  it.effect("ends a task whose payload its worker cannot read, and neither counts it on nor crashes", () => {
+  it.effect("S4 returns a task whose payload its worker cannot read, and neither counts it on nor crashes", () => {
     const Newer = Actor.make("Jobs", [Rpc.make("Halve", { payload: { n: Schema.String }, success: Schema.Number })])
     return Effect.gen(function* () {
       const system = yield* ActorSystem.ActorSystem
       const ref = yield* spawnJobs(1)
       const newer = yield* system.lookup(Newer, "jobs")
       const error = yield* Effect.flip(newer.ask.Halve({ n: "two" }))
-      assert.include(error.message, `the payload of "Halve" did not decode: Expected`)
+      assert.strictEqual(error.reason._tag, "DecodeError")
+      assert.include(error.message, `The payload of "Halve" did not decode at "jobs": Expected`)
       assert.deepStrictEqual(yield* outstanding(ref), { 1: 0 })
       const [balancer] = yield* system.tree
       assert.strictEqual(balancer!.children[0]!.incarnation, 1)

@@ -329,6 +329,26 @@ const retries = [
       })
   ),
 
+  law("S4", anywhere, "an idempotent request that may have run is never NotExecuted, however its retry is refused", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      // Its actor stops before the retry.
+      const one = yield* stage.spawn(Fetcher, fetcher(journal), "one")
+      const stopped = yield* start(one.ask.Fetch({ crashes: 1 }, { deadline: "1 seconds" }))
+      yield* journal.seen("fetch")
+      yield* one.stop()
+      const error = yield* within("1500 millis", Effect.flip(Fiber.join(stopped)))
+      assert.equal(error._tag, "Unknown", error.message)
+      // The retry waits in the mailbox of an actor that does not start again before the deadline.
+      journal.entries.length = 0
+      const two = yield* stage.spawn(Fetcher, fetcher(journal), "two")
+      const late = yield* start(two.ask.Fetch({ crashes: 1 }, { deadline: "70 millis" }))
+      const other = yield* within("300 millis", Effect.flip(Fiber.join(late)))
+      assert.equal(other._tag, "Unknown", other.message)
+      yield* elapse("200 millis")
+    })
+  ),
+
   law("S4", anywhere, "a request that is not idempotent is not retried after a crash", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage

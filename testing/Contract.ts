@@ -9,17 +9,21 @@
  * }
  * ```
  */
+import { accountingLaws } from "./AccountingLaws.ts"
 import { askLaws } from "./AskLaws.ts"
+import { carrierLaws } from "./CarrierLaws.ts"
 import type { Law, Need, Placement } from "./Law.ts"
 import { mailboxLaws } from "./MailboxLaws.ts"
+import { nameLaws } from "./NameLaws.ts"
 import { processingLaws } from "./ProcessingLaws.ts"
 import { replyLaws } from "./ReplyLaws.ts"
 import { stopLaws } from "./StopLaws.ts"
 import { streamLaws } from "./StreamLaws.ts"
 import { supervisionLaws } from "./SupervisionLaws.ts"
 import { tellLaws } from "./TellLaws.ts"
+import { wireLaws } from "./WireLaws.ts"
 
-export { type Law, Local, type Need, type Placement, Time } from "./Law.ts"
+export { HandOff, type Law, Local, type Need, type Placement, silently, Time } from "./Law.ts"
 
 /** Every law, in the order of the contract. */
 export const laws: ReadonlyArray<Law> = [
@@ -30,7 +34,11 @@ export const laws: ReadonlyArray<Law> = [
   ...replyLaws,
   ...mailboxLaws,
   ...supervisionLaws,
-  ...stopLaws
+  ...stopLaws,
+  ...accountingLaws,
+  ...nameLaws,
+  ...wireLaws,
+  ...carrierLaws
 ]
 
 export interface Selection {

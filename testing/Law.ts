@@ -58,6 +58,12 @@ export const Local = Context.Reference<"encoded" | "by-reference">("troupe/testi
   defaultValue: () => "encoded"
 })
 
+/** Whether an ask of an idle actor of the same node may be handled in the asker's turn: a seam, for tests of both ways. */
+export { HandOff } from "../core/Node.ts"
+
+/** Logs nothing: actors that crash on purpose have nothing to say. */
+export const silently = Effect.provideService(Logger.CurrentLoggers, new Set())
+
 /** How the laws let time pass. The default is real time; under a TestClock provide one that adjusts it. */
 export const Time: Context.Reference<{
   /** Lets `duration` pass. */

@@ -1,0 +1,433 @@
+/**
+ * Goal: whatever is done to actors, every message ends in one state, every ask once, and nobody is told what is not true.
+ *
+ * Method: random programs of spawns, messages, interrupts, time and ends, over a few actors on two nodes, run under a test
+ * clock; then time passes until nothing moves, and the ledger, the dead letters and the handlers' own notes are compared
+ * with what each sender was told. A failure prints its seed and its shrunk commands: `SEED=... RUNS=...` repeats it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Cause, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
+import { Rpc } from "effect/rpc"
+import { TestClock } from "effect/testing"
+import { Actor, ActorError, ActorRef, ActorSystem, type DeadLetter, Ledger, type Mailbox, Protocol, ReplyTo } from "troupe"
+import { Contract } from "troupe/testing"
+import { Memory } from "troupe/transports/Memory"
+
+const runs = Number(process.env["RUNS"] ?? 200)
+const seed = process.env["SEED"] ?? String(Date.now())
+
+// ----- The commands -----
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+const slot = between(0, 3)
+const node = between(0, 1)
+const turns = between(0, 4)
+const deadline = Schema.Literals([20, 200, 2000, 5000])
+const kinds = ["Put", "Slow", "Fail", "Crash", "CrashLater", "Beside", "CrashBeside", "Flaky", "Forward"] as const
+
+const Command = Schema.Union([
+  Schema.TaggedStruct("Spawn", {
+    slot,
+    node,
+    capacity: between(1, 4),
+    overflow: Schema.Literals(["reject", "backpressure", "dropOldest", "dropNewest", "unbounded"])
+  }),
+  Schema.TaggedStruct("Tell", { slot, node, kind: Schema.Literals(kinds), unsafe: Schema.Boolean, turns }),
+  Schema.TaggedStruct("Ask", { slot, node, kind: Schema.Literals(kinds), deadline, turns }),
+  Schema.TaggedStruct("Offer", { slot, node, deadline, turns }),
+  Schema.TaggedStruct("Stream", { slot, node, count: between(0, 150), pause: between(0, 1), take: between(0, 200), deadline, turns }),
+  Schema.TaggedStruct("Burst", { slot, node, count: between(2, 8), turns }),
+  Schema.TaggedStruct("Interrupt", { which: between(0, 20), turns }),
+  Schema.TaggedStruct("Advance", { millis: Schema.Literals([1, 10, 50, 100, 300, 1000]) }),
+  Schema.TaggedStruct("Stop", { slot, node, deadline: Schema.Literals([0, 50, 1000]), turns }),
+  Schema.TaggedStruct("Kill", { slot, node, turns })
+])
+type Command = typeof Command.Type
+
+const Program = Arbitrary.all({
+  local: Arbitrary.schema(Schema.Literals(["encoded", "by-reference"])),
+  handOff: Arbitrary.schema(Schema.Boolean),
+  commands: Arbitrary.array(Arbitrary.schema(Command), { minLength: 1, maxLength: 60 })
+})
+
+// ----- The actors -----
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", { id: Schema.Int }) {}
+const id = Schema.Int
+const message = { payload: { id }, success: id, error: Refused }
+const Forwarded = Rpc.make("Forward", message)
+const Answer = Rpc.make("Answer", { payload: { id, to: ReplyTo.schema(Forwarded) } })
+
+const Subject = Actor.make("Subject", [
+  Rpc.make("Put", message),
+  Rpc.make("Slow", message),
+  Rpc.make("Fail", message),
+  Rpc.make("Crash", message),
+  Rpc.make("CrashLater", message),
+  Rpc.make("Beside", message).annotate(Protocol.Concurrent, true),
+  Rpc.make("CrashBeside", message).annotate(Protocol.Concurrent, true),
+  Rpc.make("Flaky", message).annotate(Protocol.Idempotent, true),
+  Forwarded,
+  Rpc.make("Count", { payload: { id, count: Schema.Int, pause: Schema.Int }, success: Schema.Int, stream: true })
+])
+const Answerer = Actor.make("Answerer", [Answer])
+
+/** One actor's life as its handlers note it. */
+interface Life {
+  readonly slot: number
+  readonly order: Array<number>
+  running: number
+  incarnation: number
+  ended: number
+}
+
+class World {
+  id = 0
+  /** How often a handler ran for a message. */
+  readonly ran = new Map<number, number>()
+  readonly lives: Array<Life> = []
+  readonly faults: Array<string> = []
+  readonly letters: Array<DeadLetter> = []
+
+  begin(life: Life, id: number, exclusive: boolean): void {
+    this.ran.set(id, (this.ran.get(id) ?? 0) + 1)
+    if (!exclusive) return
+    life.order.push(id)
+    life.running += 1
+    if (life.running > 1) this.faults.push(`message ${id} was handled while another was`)
+  }
+  runs(id: number): number {
+    return this.ran.get(id) ?? 0
+  }
+}
+
+const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answer>, mailbox: Mailbox.Options) => {
+  const run = <A, E>(id: number, effect: Effect.Effect<A, E>, exclusive = true) =>
+    Effect.suspend(() => {
+      world.begin(life, id, exclusive)
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => {
+          if (exclusive) life.running -= 1
+        })
+      )
+    })
+  return Subject.behavior(
+    Effect.gen(function* () {
+      const { incarnation, takeReplyTo } = yield* Actor.Context
+      if (incarnation !== life.incarnation + 1) world.faults.push(`incarnation ${incarnation} after ${life.incarnation}`)
+      if (life.running !== 0) world.faults.push(`incarnation ${incarnation} began while a handler ran`)
+      life.incarnation = incarnation
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          if (life.running !== 0) world.faults.push("the Scope closed while a handler ran")
+        })
+      )
+      return {
+        // Settled in plain JavaScript: this handler's result is an Exit.
+        Put: ({ id }) => {
+          world.begin(life, id, true)
+          life.running -= 1
+          return Effect.succeed(id)
+        },
+        Slow: ({ id }) => run(id, Effect.as(Effect.sleep(id % 3 === 0 ? 500 : 30), id)),
+        Fail: ({ id }) => run(id, Effect.fail(new Refused({ id }))),
+        Crash: ({ id }) => {
+          world.begin(life, id, true)
+          life.running -= 1
+          throw new Error(`crash ${id}`)
+        },
+        CrashLater: ({ id }) => run(id, Effect.andThen(Effect.yieldNow, Effect.die(new Error(`crash ${id}`)))),
+        Beside: ({ id }) => run(id, Effect.as(Effect.sleep(60), id), false),
+        CrashBeside: ({ id }) => run(id, Effect.andThen(Effect.sleep(20), Effect.die(new Error(`crash ${id}`))), false),
+        Flaky: ({ id }) =>
+          Effect.suspend(() => {
+            world.begin(life, id, false)
+            return world.runs(id) <= id % 3 ? Effect.die(new Error(`crash ${id}`)) : Effect.succeed(id)
+          }),
+        Forward: ({ id }) =>
+          run(
+            id,
+            Effect.gen(function* () {
+              const to = yield* takeReplyTo(Forwarded)
+              yield* Effect.ignore(back.tell.Answer({ id, to }))
+              if (id % 4 === 0) yield* to.fail(new Refused({ id }))
+              return to
+            })
+          ),
+        Count: ({ count, id, pause }) =>
+          Stream.suspend(() => {
+            world.begin(life, id, true)
+            return Stream.fromIterable(Array.from({ length: count }, (_, index) => index + 1)).pipe(
+              pause > 0 ? Stream.mapEffect((n) => (n % 40 === 0 ? Effect.as(Effect.sleep(15), n) : Effect.succeed(n))) : (stream) => stream
+            )
+          }).pipe(
+            Stream.ensuring(
+              Effect.sync(() => {
+                life.running -= 1
+              })
+            )
+          )
+      }
+    }),
+    { mailbox, stopDeadline: "200 millis" }
+  )
+}
+
+// ----- Running a program -----
+
+interface Sent {
+  readonly id: number
+  readonly how: "tell" | "ask" | "offer" | "stream"
+  readonly kind: (typeof kinds)[number] | "Count"
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly life: Life
+  readonly node: number
+  readonly seen?: Array<number>
+  readonly full?: number
+  interrupted: boolean
+  refused: boolean
+}
+
+const names = ["x", "y"]
+const go = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+const play = (world: World, commands: ReadonlyArray<Command>, local: "encoded" | "by-reference") =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.Scope
+    const systems: Array<ActorSystem.System> = []
+    for (const node of names) systems.push(yield* ActorSystem.make({ name: "property", node, local }))
+    const reading = yield* Effect.forEach(systems, (system) =>
+      go(Stream.runForEach(system.deadLetters, (letter) => Effect.sync(() => void world.letters.push(letter))))
+    )
+    const answerer = Answerer.behavior({
+      Answer: ({ id, to }) => to.succeed(id)
+    })
+    const backs: Array<ActorRef.ActorRef<typeof Answer>> = []
+    for (const system of systems) backs.push(yield* system.spawn("answerer", answerer))
+
+    const slots: Array<{ refs: ReadonlyArray<ActorRef.ActorRef<(typeof Subject.rpcs)[number]>>; life: Life } | undefined> = []
+    const sent: Array<Sent> = []
+    const ends: Array<Fiber.Fiber<unknown, unknown>> = []
+
+    const pause = (turns: number) => Effect.gen(function* () {
+      for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
+    })
+
+    const spawn = ({ capacity, node, overflow, slot }: Omit<Extract<Command, { _tag: "Spawn" }>, "_tag">) =>
+      Effect.gen(function* () {
+        const life: Life = { slot, order: [], running: 0, incarnation: 0, ended: 0 }
+        // Every other actor forwards to the other node.
+        const back = yield* systems[node]!.lookup(Answerer, "answerer", { at: { node: names[(node + slot) % 2]! } })
+        const path = `actor-${slot}`
+        const spawned = yield* Effect.result(systems[node]!.spawn(path, behavior(world, life, back, { capacity, overflow })))
+        if (spawned._tag === "Failure") return
+        const refs = yield* Effect.forEach(systems, (system, index) =>
+          index === node ? Effect.succeed(spawned.success) : system.lookup(Subject, path, { at: { node: names[node]! } })
+        ).pipe(Effect.option)
+        if (refs._tag === "None") return
+        world.lives.push(life)
+        slots[slot] = { refs: refs.value, life }
+        for (const ref of refs.value) {
+          ends.push(yield* go(Effect.tap(ref.watch, () => Effect.sync(() => (life.ended += 1)))))
+        }
+      })
+
+    const tell = (slot: number, node: number, kind: Sent["kind"], unsafe: boolean) =>
+      Effect.gen(function* () {
+        const target = slots[slot]
+        if (target === undefined || kind === "Count") return
+        const id = ++world.id
+        const ref = target.refs[node]!
+        const refused = unsafe
+          ? !ref.tellUnsafe[kind]({ id })
+          : Exit.isFailure(yield* Effect.exit(ref.tell[kind]({ id })))
+        sent.push({ id, how: "tell", kind, fiber: undefined, life: target.life, node, interrupted: false, refused })
+      })
+
+    for (const slot of [0, 1]) yield* spawn({ slot, node: slot, capacity: 3, overflow: slot === 0 ? "reject" : "backpressure" })
+    for (const command of commands) {
+      switch (command._tag) {
+        case "Spawn":
+          if (slots[command.slot] === undefined || slots[command.slot]!.life.ended > 0) yield* spawn(command)
+          break
+        case "Tell":
+          yield* tell(command.slot, command.node, command.kind, command.unsafe)
+          break
+        case "Burst":
+          for (let n = 0; n < command.count; n++) yield* tell(command.slot, command.node, n % 3 === 2 ? "Slow" : "Put", n % 2 === 0)
+          break
+        case "Ask": {
+          const target = slots[command.slot]
+          if (target === undefined) break
+          const id = ++world.id
+          const ref = target.refs[command.node]!
+          const fiber = yield* go(ref.ask[command.kind]({ id }, { deadline: command.deadline }))
+          const { kind, node } = command
+          sent.push({ id, how: "ask", kind, fiber, life: target.life, node, interrupted: false, refused: false })
+          break
+        }
+        case "Offer": {
+          const target = slots[command.slot]
+          if (target === undefined) break
+          const id = ++world.id
+          const fiber = yield* go(target.refs[command.node]!.offer.Put({ id }, { deadline: command.deadline }))
+          sent.push({ id, how: "offer", kind: "Put", fiber, life: target.life, node: command.node, interrupted: false, refused: false })
+          break
+        }
+        case "Stream": {
+          const target = slots[command.slot]
+          if (target === undefined) break
+          const id = ++world.id
+          const seen: Array<number> = []
+          const { count, deadline, node, pause } = command
+          const stream = Stream.take(target.refs[node]!.ask.Count({ id, count, pause }, { deadline }), command.take)
+          const fiber = yield* go(Stream.runForEach(stream, (n) => Effect.sync(() => void seen.push(n))))
+          const full = Math.min(count, command.take)
+          sent.push({ id, how: "stream", kind: "Count", fiber, life: target.life, node, seen, full, interrupted: false, refused: false })
+          break
+        }
+        case "Interrupt": {
+          const open = sent.filter(({ fiber }) => fiber !== undefined && fiber.pollUnsafe() === undefined)
+          const chosen = open[command.which % Math.max(open.length, 1)]
+          if (chosen === undefined) break
+          chosen.interrupted = true
+          yield* Fiber.interrupt(chosen.fiber!)
+          break
+        }
+        case "Advance":
+          yield* TestClock.adjust(command.millis)
+          break
+        case "Stop": {
+          const target = slots[command.slot]
+          if (target !== undefined) ends.push(yield* go(target.refs[command.node]!.stop({ deadline: command.deadline })))
+          break
+        }
+        case "Kill": {
+          const target = slots[command.slot]
+          if (target !== undefined) ends.push(yield* go(target.refs[command.node]!.kill))
+          break
+        }
+      }
+      if ("turns" in command) yield* pause(command.turns)
+    }
+
+    // Everything comes to its end: deadlines, sleeps, backoffs.
+    const settle = Effect.gen(function* () {
+      const idle = yield* go(Effect.forEach([...systems, ...systems], (system) => system.idle))
+      for (let step = 0; step < 12; step++) yield* TestClock.adjust(step < 6 ? 1000 : 10_000)
+      assert.isDefined(idle.pollUnsafe(), "the systems do not come to rest")
+    })
+    yield* settle
+    yield* settle
+    return { systems, sent, ends, reading, scope, slots }
+  })
+
+// ----- What must hold -----
+
+const errorOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
+  Exit.isSuccess(exit) ? undefined : exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
+
+const check = (world: World, sent: ReadonlyArray<Sent>) => {
+  const lettersOf = (id: number) => world.letters.filter(({ payload }) => (payload as { id?: number }).id === id).length
+  for (const message of sent) {
+    const { fiber, full, how, id, interrupted, kind, refused, seen } = message
+    const ran = world.runs(id)
+    const letters = lettersOf(id)
+    const what = `${how} ${id} (${kind})`
+    if (kind !== "Flaky") assert.isAtMost(ran, 1, `${what} was handled twice`)
+    if (how === "tell") {
+      const ends = `${refused ? "refused, " : ""}handled ${ran} times, ${letters} dead letters`
+      assert.strictEqual(Number(refused) + Math.min(ran, 1) + letters, 1, `${what}: ${ends}`)
+      continue
+    }
+    const exit = fiber!.pollUnsafe()
+    if (exit === undefined) throw new Error(`${what} has not ended`)
+    const error = errorOf(exit)
+    if (Exit.isSuccess(exit)) {
+      if (how === "offer") assert.strictEqual(ran + letters, 1, `${what} was accepted, handled ${ran} times, ${letters} dead letters`)
+      if (how === "ask") {
+        assert.strictEqual(exit.value, id, what)
+        assert.isAtLeast(ran, 1, `${what} was answered and not handled`)
+        assert.isTrue(!kind.startsWith("Crash") && kind !== "Fail", `${what} was answered with a value`)
+      }
+      if (how === "stream") assert.strictEqual(seen!.length, full, what)
+    } else if (error instanceof ActorError.NotExecuted) {
+      assert.strictEqual(ran, 0, `${what} was handled, and its sender was told ${error.reason._tag}`)
+      assert.strictEqual(letters, 0, `${what} was returned, and is a dead letter`)
+      if (how === "stream") assert.deepStrictEqual(seen, [], what)
+    } else if (error instanceof ActorError.Unknown) {
+      assert.isTrue(
+        ["Timeout", "CalleeCrashed", "Interrupted"].includes(error.reason._tag),
+        `${what} ended in Unknown(${error.reason._tag})`
+      )
+      if (error.reason._tag === "CalleeCrashed") assert.isAtLeast(ran, 1, `${what} crashed and was not handled`)
+    } else if (error instanceof Refused) {
+      assert.isTrue(kind === "Fail" || (kind === "Forward" && id % 4 === 0), `${what} failed`)
+      assert.strictEqual(error.id, id)
+    } else {
+      assert.isTrue(interrupted && Cause.hasInterruptsOnly((exit as Exit.Failure<unknown, unknown>).cause), `${what}: ${exit}`)
+    }
+    if (seen !== undefined) assert.deepStrictEqual(seen, seen.map((_, index) => index + 1), what)
+  }
+  for (const life of world.lives) {
+    for (const node of [0, 1]) {
+      const mine = new Set(sent.filter((message) => message.life === life && message.node === node).map(({ id }) => id))
+      const order = life.order.filter((id) => mine.has(id))
+      assert.deepStrictEqual(order, [...order].sort((a, b) => a - b), `the order of what ${names[node]} sent to actor-${life.slot}`)
+    }
+  }
+  assert.deepStrictEqual(world.faults, [])
+}
+
+const balanced = (snapshot: Ledger.Snapshot, when: string) => {
+  const { faults, open, pending } = snapshot
+  const sum = Ledger.outcomes.reduce((sum, outcome) => sum + snapshot[outcome], 0)
+  assert.deepStrictEqual({ faults, open, pending, sum }, { faults: [], open: 0, pending: 0, sum: snapshot.accepted }, when)
+}
+
+const property = ({ commands, handOff, local }: { commands: ReadonlyArray<Command>; handOff: boolean; local: "encoded" | "by-reference" }) =>
+  Effect.gen(function* () {
+    const world = new World()
+    const ledger = yield* Ledger.Ledger
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const { ends, sent, slots, systems } = yield* play(world, commands, local)
+        check(world, sent)
+        balanced(yield* ledger.snapshot, "at rest")
+        // Whatever still lives ends when it is stopped, and every watch says so once.
+        const stops = yield* go(Effect.forEach(slots, (slot) => (slot === undefined ? Effect.void : slot.refs[0]!.stop())))
+        for (let step = 0; step < 20; step++) yield* TestClock.adjust(100)
+        assert.isDefined(stops.pollUnsafe(), "a stop does not end")
+        for (const end of ends) assert.isDefined(end.pollUnsafe(), "a stop, a kill or a watch has not ended")
+        for (const { ended, slot } of world.lives) assert.strictEqual(ended, 2, `the watches of actor-${slot}`)
+        for (const system of systems) assert.deepStrictEqual((yield* system.tree).map(({ path }) => path), ["answerer"])
+        check(world, sent)
+      })
+    )
+    balanced(yield* ledger.snapshot, "after the systems have closed")
+    return true
+  }).pipe(
+    Effect.provideService(Contract.HandOff, handOff),
+    Effect.provideService(Ledger.Ledger, Ledger.make()),
+    Effect.provide(Memory.layer),
+    Contract.silently,
+    // Assertions are failures, so that they shrink.
+    Effect.catchDefect((defect) => Effect.fail(defect))
+  )
+
+describe("every program", () => {
+  it.effect(
+    "S9 leaves every message in one state, every ask ended once, and nobody told what is not true",
+    () =>
+      Effect.gen(function* () {
+        const result = yield* Arbitrary.checkEffect(Program, (program) => Effect.suspend(() => property(program)), { runs, seed, size: 60, maxShrinks: 400 })
+        if (result._tag === "Passed") return
+        const program = result._tag === "Falsified" ? result.shrunkInput : undefined
+        const lines = program?.commands.map((command) => JSON.stringify(command)).join("\n")
+        const { commands: _, ...settings } = program ?? { commands: [] }
+        assert.fail(`SEED=${seed} RUNS=${runs}\n${JSON.stringify(settings)}\n${lines}\n\n${Arbitrary.formatCheckFailure(result)}`)
+      }),
+    120_000
+  )
+})
