@@ -7,7 +7,7 @@
  *
  * Not yet: credits (it takes whatever the balancer sends), leases against a task that hangs, tasks that stream.
  */
-import { type Context, type Duration, Effect, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
+import { type Duration, Effect, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
 import { Rpc, RpcSchema } from "effect/rpc"
 import { Actor, ActorError, type ActorRef, type Protocol, ReplyTo } from "../core/index.ts"
 
@@ -24,9 +24,9 @@ export const Done = Rpc.make("$Done", { payload: { ticket: Schema.Int } })
 /** A payload in wire form, and how to read it. Whoever only passes it on need not. */
 class Sealed {
   readonly wire: unknown
-  readonly open: Effect.Effect<unknown, SchemaIssue.Issue>
+  readonly open: Effect.Effect<unknown, SchemaIssue.Issue, any>
 
-  constructor(wire: unknown, open: Effect.Effect<unknown, SchemaIssue.Issue>) {
+  constructor(wire: unknown, open: Effect.Effect<unknown, SchemaIssue.Issue, any>) {
     this.wire = wire
     this.open = open
   }
@@ -42,17 +42,13 @@ const sealed = (payload: Schema.Top): Schema.Top => {
   const decode = SchemaParser.decodeUnknownEffect(json)
   return Schema.Any.pipe(
     Schema.decodeTo(Schema.Any, {
-      // The services of the receiving node go along: a payload may hold refs.
-      decode: SchemaGetter.transformEffect((wire: unknown) =>
-        Effect.contextWith((context: Context.Context<any>) =>
-          Effect.succeed(
-            new Sealed(
-              wire,
-              Effect.suspend(() => Effect.provideContext(decode(wire), context))
-            )
-          )
+      decode: SchemaGetter.transform((wire: unknown) => {
+        // Later, and in the worker's context: a payload may hold refs.
+        return new Sealed(
+          wire,
+          Effect.suspend(() => decode(wire))
         )
-      ),
+      }),
       encode: SchemaGetter.transformEffect((value: unknown) =>
         value instanceof Sealed ? Effect.succeed(value.wire) : encode(value)
       )
@@ -62,7 +58,7 @@ const sealed = (payload: Schema.Top): Schema.Top => {
 
 const format = SchemaIssue.makeFormatterDefault()
 
-const open = (payload: unknown): Effect.Effect<unknown, SchemaIssue.Issue> =>
+const open = (payload: unknown): Effect.Effect<unknown, SchemaIssue.Issue, any> =>
   payload instanceof Sealed ? payload.open : Effect.succeed(payload)
 
 /** A kind of task, as its client and as its worker knows it. */

@@ -131,6 +131,7 @@ const program = Effect.gen(function* () {
   const balancer = yield* system.spawn("checksums", behavior)
   const began = yield* Clock.currentTimeMillis
   const { failures, files } = yield* filesOf(root)
+  const total = files.length + failures.length
 
   const done: Array<typeof Summary.Type & { readonly path: string }> = []
   let bytes = 0
@@ -145,33 +146,27 @@ const program = Effect.gen(function* () {
     })
   yield* withProgress(Effect.forEach(files, summarize, { concurrency: inFlight, discard: true }), () => {
     const ended = done.length + failures.length
-    return `${bar(ended, files.length)}  ${grouped(ended)} of ${grouped(files.length)} files  ${grouped(bytes)} bytes`
+    return `${bar(ended, total)}  ${grouped(ended)} of ${grouped(total)} files  ${grouped(bytes)} bytes`
   })
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
 
-  const largest = done.toSorted((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1)).slice(0, 10)
-  const shares = Map.groupBy(done, ({ worker }) => worker)
+  yield* Console.log(root)
+  if (done.length > 0) {
+    const largest = done.toSorted((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1)).slice(0, 10)
+    const files = largest.map(({ bytes, lines, path }) => [grouped(bytes), grouped(lines), path])
+    yield* Console.log(`\nThe largest files\n${table(["bytes", "lines", "path"], files)}`)
+
+    const shares = [...Map.groupBy(done, ({ worker }) => worker)].sort().map(([worker, own]) => {
+      const bytes = own.reduce((sum, { bytes }) => sum + bytes, 0)
+      return [grouped(own.length), grouped(bytes), worker]
+    })
+    const heading = `Each worker's share, in ${seconds.toFixed(1)} seconds`
+    yield* Console.log(`\n${heading}\n${table(["files", "bytes", "worker"], shares)}`)
+  }
+  for (const { path, reason } of failures) yield* Console.error(`failed: ${path}: ${reason}`)
+
   const lines = done.map(({ path, sha256 }) => Buffer.from(`${sha256}  ${path}\n`)).sort(Buffer.compare)
   const digest = createHash("sha256").update(Buffer.concat(lines)).digest("hex")
-
-  yield* Console.log(`${root}\n\nThe largest files`)
-  yield* Console.log(
-    table(
-      ["bytes", "lines", "path"],
-      largest.map(({ bytes, lines, path }) => [grouped(bytes), grouped(lines), path])
-    )
-  )
-  yield* Console.log(`\nEach worker's share of ${seconds.toFixed(1)} seconds`)
-  yield* Console.log(
-    table(
-      ["files", "bytes", "worker"],
-      [...shares].sort().map(([worker, own]) => {
-        const bytes = own.reduce((sum, { bytes }) => sum + bytes, 0)
-        return [grouped(own.length), grouped(bytes), worker]
-      })
-    )
-  )
-  for (const { path, reason } of failures) yield* Console.error(`failed: ${path}: ${reason}`)
   yield* Console.log(`\ndone: ${done.length} files, ${bytes} bytes, ${failures.length} failed, digest ${digest}`)
   if (failures.length > 0) process.exitCode = 1
 })
@@ -190,7 +185,7 @@ program.pipe(
   Effect.provide(Memory.layer),
   Effect.provide(NodeServices.layer),
   Effect.provide(Runtime.layer),
-  // What waits for its turn at Ctrl-C becomes dead letters, of which nobody here wants to read.
+  // What still waits at the end, or at Ctrl-C, becomes dead letters, of which nobody here wants to read.
   Effect.provideService(References.MinimumLogLevel, "Error"),
   NodeRuntime.runMain
 )

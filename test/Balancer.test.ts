@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Random, Schema, SchemaGetter, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { Actor, ActorRef, ActorSystem, Ledger } from "troupe"
+import { Actor, ActorRef, ActorSystem, Ledger, Protocol } from "troupe"
 import { Balancer } from "troupe/actors"
 import { Memory } from "troupe/transports/Memory"
 
@@ -416,6 +416,22 @@ describe("Balancer", () => {
     }).pipe(inFactory, Effect.provideService(Gates, makeGates()))
   )
 
+  it.effect("S12 counts a task down whose client is gone with its node", () =>
+    Effect.gen(function* () {
+      const here = yield* ActorSystem.make({ name: "factory", node: "here" })
+      const ref = yield* here.spawn("jobs", Balancer.behavior(Jobs, jobs, { workers: 1 }))
+      yield* Effect.gen(function* () {
+        const there = yield* ActorSystem.make({ name: "factory", node: "there" })
+        const remote = yield* there.lookup(Jobs, "jobs")
+        yield* start(remote.ask.Wait({ gate: "left" }))
+      }).pipe(Effect.scoped)
+      assert.deepStrictEqual(yield* outstanding(ref), { 1: 1 })
+      yield* (yield* Gates).open("left")
+      assert.deepStrictEqual(yield* outstanding(ref), { 1: 0 })
+      assert.strictEqual(yield* ref.ask.Halve({ n: 2 }), 1)
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer), Effect.provideService(Gates, makeGates()))
+  )
+
   it.effect("brings a ref in a payload to the worker, also where no context holds the system", () => {
     const Ping = Rpc.make("Ping", { success: Schema.String })
     const Friend = Actor.make("Friend", [Ping])
@@ -446,6 +462,51 @@ describe("Balancer", () => {
     }).pipe(inFactory, Effect.provideService(Gates, makeGates()))
   })
 
+  it.effect("S4 a task declared idempotent runs again, on another worker, when its worker crashes", () => {
+    const Fetch = Actor.make("Fetch", [
+      Rpc.make("Fetch", { success: Schema.String }).annotate(Protocol.Idempotent, true)
+    ])
+    const ran: Array<string> = []
+    const fetch = Effect.map(Actor.Context, ({ self: { path } }) =>
+      Fetch.of({ Fetch: () => (ran.push(path) === 1 ? Effect.die("no network") : Effect.succeed(path)) })
+    )
+    return Effect.gen(function* () {
+      const system = yield* ActorSystem.ActorSystem
+      const ref = yield* system.spawn("fetch", Balancer.behavior(Fetch, fetch, { workers: 2 }))
+      const answer = yield* start(ref.ask.Fetch())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(answer), "fetch/worker-2")
+      assert.deepStrictEqual(ran, ["fetch/worker-1", "fetch/worker-2"])
+    }).pipe(inFactory)
+  })
+
+  it.effect("runs its tasks one at a time on each worker, also those declared concurrent", () => {
+    const Slow = Actor.make("Slow", [Rpc.make("Slow").annotate(Protocol.Concurrent, true)])
+    let running = 0
+    let most = 0
+    const slow = Slow.of({
+      Slow: () =>
+        Effect.sync(() => {
+          most = Math.max(most, ++running)
+        }).pipe(Effect.andThen(Effect.sleep("100 millis")), Effect.ensuring(Effect.sync(() => (running -= 1))))
+    })
+    return Effect.gen(function* () {
+      const system = yield* ActorSystem.ActorSystem
+      const ref = yield* system.spawn("slow", Balancer.behavior(Slow, slow, { workers: 3 }))
+      const all = yield* start(
+        Effect.all(
+          Array.from({ length: 9 }, () => ref.ask.Slow()),
+          { concurrency: "unbounded" }
+        )
+      )
+      yield* TestClock.adjust("299 millis")
+      assert.isUndefined(all.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(all)
+      assert.strictEqual(most, 3)
+    }).pipe(inFactory)
+  })
+
   it.effect("lets each worker acquire what it needs, in its own Scope", () => {
     const log: Array<string> = []
     const init = Effect.gen(function* () {
@@ -471,7 +532,6 @@ describe("Balancer", () => {
       const behavior = Balancer.behavior(Jobs, Effect.as(Effect.fail("no disk"), {} as never), { workers: 2 })
       const error = yield* Effect.flip(system.spawn("jobs", behavior))
       assert.include(error.message, "no disk")
-      yield* system.idle
       assert.deepStrictEqual(yield* system.tree, [])
     }).pipe(inFactory)
   )

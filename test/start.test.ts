@@ -149,27 +149,31 @@ describe("npm start", () => {
   })
 
   it("has nothing to say of an empty folder but that it is done", async () => {
-    const { code, stdout } = await run([folder()])
-    assert.strictEqual(stdout.at(-1), lastLine(new Map(), 0))
+    const root = folder()
+    const { code, stdout } = await run([root])
+    assert.deepStrictEqual(stdout, [root, "", lastLine(new Map(), 0)])
     assert.strictEqual(code, 0)
   })
 
   // A name that is no UTF-8 is listed with a replacement character, and nothing has the name so listed: to the program the
-  // file has vanished since, whoever runs it.
-  it.runIf(process.platform === "linux")(
-    "counts a file that has vanished as failed, and reads the others",
-    async () => {
-      const root = folder()
-      for (let n = 0; n < 100; n++) writeFileSync(join(root, `file ${n}`), `content ${n}`)
-      const files = filesOf(root)
-      writeFileSync(Buffer.concat([Buffer.from(`${root}/gone `), Buffer.of(0xff)]), "unseen")
-      const { code, stderr, stdout } = await run([root])
-      assert.strictEqual(stdout.at(-1), lastLine(files, 1))
-      const reason = `ENOENT: no such file or directory, open '${root}/gone \u{fffd}'`
-      assert.deepStrictEqual(stderr, [`failed: gone \u{fffd}: ${reason}`, "the event loop is empty"])
-      assert.strictEqual(code, 1)
-    }
-  )
+  // file, or folder, has vanished since, whoever runs it.
+  it.runIf(process.platform === "linux")("counts what has vanished as failed, and reads the others", async () => {
+    const root = folder()
+    for (let n = 0; n < 100; n++) writeFileSync(join(root, `file ${n}`), `content ${n}`)
+    const files = filesOf(root)
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/gone `), Buffer.of(0xff)]), "unseen")
+    mkdirSync(Buffer.concat([Buffer.from(`${root}/gone folder `), Buffer.of(0xff)]))
+    const { code, stderr, stdout } = await run([root])
+    assert.strictEqual(stdout.at(-1), lastLine(files, 2))
+    const failed = (path: string, call: string) =>
+      `failed: ${path}: ENOENT: no such file or directory, ${call} '${root}/${path}'`
+    assert.deepStrictEqual(stderr, [
+      failed("gone folder \u{fffd}", "scandir"),
+      failed("gone \u{fffd}", "open"),
+      "the event loop is empty"
+    ])
+    assert.strictEqual(code, 1)
+  })
 
   it("says which folder it cannot read, and why", async () => {
     const root = folder()

@@ -23,7 +23,7 @@ import { supervisionLaws } from "./SupervisionLaws.ts"
 import { tellLaws } from "./TellLaws.ts"
 import { wireLaws } from "./WireLaws.ts"
 
-export { HandOff, type Law, Local, type Need, type Placement, silently, Time } from "./Law.ts"
+export { HandOff, type Law, Local, makeWire, type Need, type Placement, silently, Time, type Wire } from "./Law.ts"
 
 /** Every law, in the order of the contract. */
 export const laws: ReadonlyArray<Law> = [

@@ -197,7 +197,11 @@ export interface Wire {
 const text = new TextDecoder()
 const kindOf = (frame: string) => /^\[\d+,"(\w+)"/.exec(frame)?.[1] ?? "?"
 
-const makeWire = () => {
+/** A wire, and what puts it between a transport and the nodes that join it. */
+export const makeWire = (): {
+  readonly wire: Wire
+  readonly over: (transport: Transport["Service"]) => Transport["Service"]
+} => {
   const receivers = new Map<string, (gone: string) => void>()
   const wire: Wire = {
     onSend: () => "carry",
@@ -230,8 +234,9 @@ const makeWire = () => {
       }
       wire.sent.push(sending)
       if (fate === "carry") return connection.send(to, frame)
-      if (fate === "twice") return Effect.andThen(connection.send(to, frame), connection.send(to, frame))
-      return Effect.andThen(fate, connection.send(to, frame))
+      const again = Effect.suspend(() => connection.send(to, frame))
+      if (fate === "twice") return Effect.andThen(connection.send(to, frame), again)
+      return Effect.andThen(fate, Effect.suspend(() => connection.send(to, frame)))
     }
   })
   return { wire, over }
