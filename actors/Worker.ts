@@ -21,14 +21,16 @@ export type Handlers<Rs extends Protocol.Any, Services> = {
 /** What a worker tells its balancer when a task has come to its end, however. */
 export const Done = Rpc.make("$Done", { payload: { ticket: Schema.Int } })
 
+type Decode = (wire: unknown) => Effect.Effect<unknown, SchemaIssue.Issue, any>
+
 /** A payload in wire form, and how to read it. Whoever only passes it on need not. */
 class Sealed {
   readonly wire: unknown
-  readonly open: Effect.Effect<unknown, SchemaIssue.Issue, any>
+  readonly decode: Decode
 
-  constructor(wire: unknown, open: Effect.Effect<unknown, SchemaIssue.Issue, any>) {
+  constructor(wire: unknown, decode: Decode) {
     this.wire = wire
-    this.open = open
+    this.decode = decode
   }
 }
 
@@ -42,13 +44,7 @@ const sealed = (payload: Schema.Top): Schema.Top => {
   const decode = SchemaParser.decodeUnknownEffect(json)
   return Schema.Any.pipe(
     Schema.decodeTo(Schema.Any, {
-      decode: SchemaGetter.transform((wire: unknown) => {
-        // Later, and in the worker's context: a payload may hold refs.
-        return new Sealed(
-          wire,
-          Effect.suspend(() => decode(wire))
-        )
-      }),
+      decode: SchemaGetter.transform((wire: unknown) => new Sealed(wire, decode)),
       encode: SchemaGetter.transformEffect((value: unknown) =>
         value instanceof Sealed ? Effect.succeed(value.wire) : encode(value)
       )
@@ -59,7 +55,7 @@ const sealed = (payload: Schema.Top): Schema.Top => {
 const format = SchemaIssue.makeFormatterDefault()
 
 const open = (payload: unknown): Effect.Effect<unknown, SchemaIssue.Issue, any> =>
-  payload instanceof Sealed ? payload.open : Effect.succeed(payload)
+  payload instanceof Sealed ? payload.decode(payload.wire) : Effect.succeed(payload)
 
 /** A kind of task, as its client and as its worker knows it. */
 export interface Task {

@@ -193,7 +193,7 @@ const checkToken = (what: string, text: string) => {
   if (!isToken(text)) throw new Error(`expected \`${what}\` to be of letters, digits, "_" and "-", got: "${text}"`)
 }
 
-const token = Effect.map(Effect.all([Random.nextIntBetween(0, 36 ** 6), Random.nextIntBetween(0, 36 ** 6)]), (parts) =>
+const token = Effect.map(Effect.all([Random.nextIntBetween(0, 36 ** 6 - 1), Random.nextIntBetween(0, 36 ** 6 - 1)]), (parts) =>
   parts.map((part) => part.toString(36).padStart(6, "0")).join("")
 )
 
