@@ -175,6 +175,7 @@ class ActorNode implements Node {
   /** Stops every actor, the last first, and leaves the network. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true
+    this.letters.closing = true
     const self = this
     return Effect.gen(function* () {
       for (let cell = self.top.last; cell !== undefined; cell = self.top.last) {
@@ -193,8 +194,9 @@ const checkToken = (what: string, text: string) => {
   if (!isToken(text)) throw new Error(`expected \`${what}\` to be of letters, digits, "_" and "-", got: "${text}"`)
 }
 
-const token = Effect.map(Effect.all([Random.nextIntBetween(0, 36 ** 6 - 1), Random.nextIntBetween(0, 36 ** 6 - 1)]), (parts) =>
-  parts.map((part) => part.toString(36).padStart(6, "0")).join("")
+const token = Effect.map(
+  Effect.all([Random.nextIntBetween(0, 36 ** 6 - 1), Random.nextIntBetween(0, 36 ** 6 - 1)]),
+  (parts) => parts.map((part) => part.toString(36).padStart(6, "0")).join("")
 )
 
 /**

@@ -211,7 +211,7 @@ export class Ask implements Reply, Deadline {
 
   protected close(): void {
     this.done = true
-    this.node.deadlines.remove(this)
+    if (this.place >= 0) this.node.deadlines.remove(this)
     if (this.slot !== 0) this.node.slots.delete(this.slot)
   }
 
@@ -228,12 +228,18 @@ export class Ask implements Reply, Deadline {
    * Resumes the asker at once, inside the callee's turn; deep chains of answers go by the dispatcher instead, so that they
    * do not use up the stack.
    */
-  protected wake(end: Effect.Effect<unknown, unknown>): void {
+  protected wake(exit: Exit.Exit<unknown, unknown>): void {
     const { node } = this
+    const end = exit._tag === "Success" ? exit : this.failed(exit)
     if (node.enter()) {
       this.#resume(end)
       node.depth -= 1
     } else node.dispatcher.scheduleTask(() => this.#resume(end), 0)
+  }
+
+  /** What the asker goes on with after a failure. */
+  protected failed(exit: Exit.Failure<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    return exit
   }
 }
 
@@ -348,22 +354,15 @@ class Attempt extends Ask {
   }
 
   /** Goes on with the next attempt, under the same id and inside the same deadline, where S4 allows it. */
-  protected override wake(exit: Exit.Exit<unknown, unknown>): void {
-    if (Exit.isSuccess(exit)) {
-      super.wake(exit)
-      return
-    }
+  protected override failed(exit: Exit.Failure<unknown, unknown>): Effect.Effect<unknown, unknown> {
     const error = Cause.squash(exit.cause)
     const suspect = error instanceof Unknown ? error : this.#suspect
     const end = error instanceof NotExecuted && suspect !== undefined ? Exit.fail(suspect) : exit
     const left =
       this.at === Number.POSITIVE_INFINITY ? this.millis : this.at - this.node.clock.currentTimeMillisUnsafe()
     const pause = Math.min(retryMillis * 2 ** (this.#number - 1), retryMaxMillis)
-    if (pause >= left || !mayRetry(error, this.method, this.#number)) {
-      super.wake(end)
-      return
-    }
-    super.wake(Effect.andThen(Effect.sleep(pause), attempt(this.#request, left - pause, this.#number + 1, suspect)))
+    if (pause >= left || !mayRetry(error, this.method, this.#number)) return end
+    return Effect.andThen(Effect.sleep(pause), attempt(this.#request, left - pause, this.#number + 1, suspect))
   }
 }
 
@@ -396,7 +395,7 @@ export const ask = (
   payload: unknown,
   options: AskOptions | undefined
 ): Effect.Effect<any, any> => {
-  const millis = deadlineMillis(options)
+  const millis = options === undefined ? defaultMillis : deadlineMillis(options)
   const { ledger } = ref.node
   // Another node knows a request by its id; each run of the Effect is a request of its own.
   const asked =

@@ -216,7 +216,7 @@ export class Cell {
   #serve(head: Envelope, body: unknown): void {
     this.#active = true
     this.#setWorking(true)
-    this.#accepted(head)
+    if (this.node.ledger.enabled || head.onAccepted !== undefined) this.#accepted(head)
     this.#left = batch
     this.#carry(this.#step(head, body) ?? this.#nextEffect())
   }
@@ -388,11 +388,15 @@ export class Cell {
   /** A handler has come to its end, however: ends its message, and crashes where the Exit is no answer. */
   #finished(head: Head, exit: Exit.Exit<unknown, unknown>, incarnation = this.#incarnation): void {
     if (this.#head === head) this.#head = undefined
+    if (exit._tag === "Success") {
+      this.#end(head, "handled", exit)
+      return
+    }
     const cancelled = head.kind === "envelope" && head.stage === "ended"
-    if (cancelled && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-    const answered = head.kind === "signal" ? Exit.isSuccess(exit) : isAnswer(exit)
+    if (cancelled && Cause.hasInterruptsOnly(exit.cause)) return
+    const answered = head.kind !== "signal" && isAnswer(exit)
     this.#end(head, answered ? "handled" : "failed", exit)
-    if (!answered && this.#incarnation === incarnation) this.#crash((exit as Exit.Failure<unknown, unknown>).cause)
+    if (!answered && this.#incarnation === incarnation) this.#crash(exit.cause)
   }
 
   /** The batch's fiber has ended: with the batch, or with the failure of the message in hand. */
@@ -421,7 +425,8 @@ export class Cell {
     this.#settled(head, outcome)
     if (reply === undefined) return
     head.reply = undefined
-    answer(reply, exit, head.method, this.path)
+    if (exit._tag === "Success") reply.succeed(exit, head.method)
+    else answer(reply, exit, head.method, this.path)
   }
 
   #settled(envelope: Envelope, outcome: Outcome): void {
@@ -900,8 +905,8 @@ const effectOf = (
 ): Effect.Effect<unknown, unknown, any> => {
   try {
     const result = f.call(self, payload)
-    return result === Effect.void || Exit.isExit(result) || Effect.isEffect(result)
-      ? (result as Effect.Effect<unknown>)
+    return Effect.isEffect(result)
+      ? result
       : Exit.die(new Error(`expected the handler of "${tag}" to return an Effect, got: ${String(result)}`))
   } catch (defect) {
     return Exit.die(defect)

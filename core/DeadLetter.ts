@@ -27,6 +27,8 @@ export class DeadLetters {
   readonly #hub = Effect.runSync(PubSub.sliding<DeadLetter>(capacity))
   readonly #clock: Clock.Clock
   readonly #log: (effect: Effect.Effect<void>) => void
+  /** A node that closes leaves messages behind as a matter of course: they are published, but not logged. */
+  closing = false
   #windowEnds = 0
   #inWindow = 0
 
@@ -40,6 +42,7 @@ export class DeadLetters {
 
   publish(letter: DeadLetter): void {
     PubSub.publishUnsafe(this.#hub, letter)
+    if (this.closing) return
     const now = this.#clock.currentTimeMillisUnsafe()
     if (now >= this.#windowEnds) {
       const suppressed = this.#inWindow - logged

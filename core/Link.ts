@@ -292,8 +292,7 @@ export class Link {
     this.#heard = undefined
     this.#loseAsks("node")
     this.#answered.clear()
-    // Nobody will ask for more of a stream, so it would wait for ever.
-    for (const envelope of [...this.#inbound.values()]) if (envelope.method.streaming) envelope.cancel?.()
+    this.#leaveStreams()
     this.#inbound.clear()
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
@@ -302,6 +301,17 @@ export class Link {
       this.#watches.delete(id)
       watch.onEnd({ _tag: "NodeLost" })
     }
+  }
+
+  /** An epoch has ended: what was under way in it may be lost. */
+  #breakOff(): void {
+    this.#loseAsks("connection")
+    this.#leaveStreams()
+  }
+
+  /** Nobody will ask for more of the peer's streams, so they would wait for ever. */
+  #leaveStreams(): void {
+    for (const envelope of [...this.#inbound.values()]) if (envelope.method.streaming) envelope.cancel?.()
   }
 
   /** Ends the asks whose request or reply address the peer has. */
@@ -368,7 +378,7 @@ export class Link {
     if (before !== undefined && before.generation !== generation) {
       this.#lose(before.generation)
       this.#heard = { generation, epoch }
-    } else if (wasUp && before?.epoch !== epoch) this.#loseAsks("connection")
+    } else if (wasUp && before?.epoch !== epoch) this.#breakOff()
     if (this.#state._tag === "Down" || (wasUp && before?.epoch !== epoch)) this.#renew()
     const heard = hello.seen !== null && hello.seen[0] === this.node.id.generation && hello.seen[1] === this.#epoch
     if (heard && this.#state._tag === "Connecting") this.#up(generation)
@@ -394,7 +404,7 @@ export class Link {
     // The peer is up, so it has heard this epoch, even if the hello that said so was lost.
     if (this.#state._tag === "Connecting") this.#up(this.#heard.generation)
     if (sequence !== this.#received + 1) {
-      this.#loseAsks("connection")
+      this.#breakOff()
       this.connect()
       return
     }

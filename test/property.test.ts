@@ -479,9 +479,16 @@ const property = (program: Program) =>
     Effect.provideService(Ledger.Ledger, Ledger.make()),
     Effect.provide(Memory.layer),
     Contract.silently,
-    Effect.raceFirst(TestClock.withLive(Effect.andThen(Effect.sleep("1 seconds"), Effect.fail("it hangs" as unknown)))),
     // Assertions are failures, so that they shrink.
-    Effect.catchDefect((defect) => Effect.fail(defect))
+    Effect.catchDefect((defect) => Effect.fail(defect)),
+    // A program that hangs fails too; what it left is abandoned, because nothing would end it.
+    Effect.forkDetach,
+    Effect.flatMap((fiber) =>
+      Effect.raceFirst(
+        Fiber.join(fiber),
+        TestClock.withLive(Effect.andThen(Effect.sleep("2 seconds"), Effect.fail("it hangs" as unknown)))
+      )
+    )
   )
 
 describe("every program", () => {

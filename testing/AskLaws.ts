@@ -1,6 +1,6 @@
 /** S4, ask. */
 import assert from "node:assert/strict"
-import { Clock, Effect, Exit, Fiber, Schema, SchemaGetter } from "effect"
+import { Clock, Effect, Exit, Fiber, Schema, SchemaGetter, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorError, Protocol } from "../core/index.ts"
 import {
@@ -521,6 +521,52 @@ const mayHaveRun = [
     })
   ),
 
+  law("S4", anywhere, "whatever a handler throws, its asker learns CalleeCrashed at once, and the actor restarts", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const cyclic: { self?: unknown } = {}
+      cyclic.self = cyclic
+      const odd: Record<string, unknown> = {
+        bigint: 10n,
+        symbol: Symbol("odd"),
+        function: () => 1,
+        cyclic,
+        null: null,
+        undefined: undefined,
+        bare: Object.create(null),
+        stubborn: {
+          toJSON: () => {
+            throw new Error("no JSON")
+          }
+        },
+        nested: new Error("outer", { cause: cyclic })
+      }
+      const Odd = Actor.make("Odd", [Rpc.make("Throw", { payload: { what: Schema.String } }), Rpc.make("Ping")])
+      const behavior = Odd.behavior(
+        Effect.gen(function* () {
+          const { incarnation } = yield* Actor.Context
+          journal.write(`odd ${incarnation}`)
+          return {
+            Throw: ({ what }) => {
+              throw odd[what]
+            },
+            Ping: () => Effect.void
+          }
+        })
+      )
+      for (const what of Object.keys(odd)) {
+        journal.entries.length = 0
+        const ref = yield* stage.spawn(Odd, behavior, what)
+        const { message, tag } = yield* unknown(ref.ask.Throw({ what }), "CalleeCrashed")
+        assert.equal(tag, "Throw", what)
+        assert.match(message, /crashed while it handled "Throw"/, what)
+        yield* within("300 millis", journal.seen("odd 2"))
+        yield* ref.ask.Ping()
+        yield* ref.stop()
+      }
+    })
+  ),
+
   law("S4", anywhere, "a crash of a concurrent handler is Unknown(CalleeCrashed) for its asker", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage
@@ -707,6 +753,93 @@ const badReplies = [
   )
 ]
 
+const thrown = () => {
+  throw new Error("the codec broke")
+}
+/** A schema whose codec breaks on "bad". */
+const fragile = Schema.String.pipe(
+  Schema.decodeTo(Schema.String, {
+    decode: SchemaGetter.transform((text: string) => (text === "bad to read" ? thrown() : text)),
+    encode: SchemaGetter.transform((text: string) => (text === "bad to write" ? thrown() : text))
+  })
+)
+
+const badCodecs = [
+  law(
+    "S4",
+    anywhere,
+    "a codec that breaks is an error of its message, and nobody's crash",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Fragile = Actor.make("Fragile", [
+          Rpc.make("Put", { payload: { text: fragile } }),
+          Rpc.make("Get", { payload: { text: Schema.String }, success: fragile, error: fragile }),
+          Rpc.make("Each", { payload: { text: Schema.String }, success: fragile, stream: true })
+        ])
+        const ref = yield* stage.spawn(
+          Fragile,
+          Fragile.behavior(
+            Effect.gen(function* () {
+              const { incarnation } = yield* Actor.Context
+              journal.write(`init ${incarnation}`)
+              return {
+                Put: ({ text }) => journal.note(`put ${text}`),
+                Get: ({ text }) => Effect.succeed(text),
+                Each: ({ text }) => Stream.make("first", text)
+              }
+            })
+          )
+        )
+        yield* notExecuted(ref.tell.Put({ text: "bad to write" }), "EncodeError")
+        assert.equal(ref.tellUnsafe.Put({ text: "bad to write" }), false)
+        yield* notExecuted(ref.ask.Put({ text: "bad to write" }), "EncodeError")
+        yield* notExecuted(ref.ask.Put({ text: "bad to read" }), "DecodeError")
+        yield* unknown(ref.ask.Get({ text: "bad to write" }), "ReplyNotEncoded")
+        yield* unknown(ref.ask.Get({ text: "bad to read" }), "ReplyNotDecoded")
+        yield* unknown(Stream.runDrain(ref.ask.Each({ text: "bad to write" })), "ReplyNotEncoded")
+        yield* unknown(Stream.runDrain(ref.ask.Each({ text: "bad to read" })), "ReplyNotDecoded")
+        yield* ref.ask.Put({ text: "good" })
+        assert.deepEqual(journal.entries, ["init 1", "put good"])
+      }),
+    encoded
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "a value that its schema lets pass and JSON does not is an error of its message",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const cyclic: { self?: unknown } = {}
+        cyclic.self = cyclic
+        const Loose = Actor.make("Loose", [
+          Rpc.make("Put", { payload: { value: Schema.Unknown } }),
+          Rpc.make("Get", { success: Schema.Unknown }),
+          Rpc.make("Each", { success: Schema.Unknown, stream: true })
+        ])
+        const behavior = Loose.behavior({
+          Put: () => journal.note("put"),
+          Get: () => Effect.succeed(cyclic),
+          Each: () => Stream.make(1, cyclic)
+        })
+        const ref = yield* stage.spawn(Loose, behavior)
+        for (const value of [cyclic, 10n, { toJSON: thrown }]) {
+          yield* notExecuted(ref.tell.Put({ value }), "EncodeError")
+          assert.equal(ref.tellUnsafe.Put({ value }), false)
+          yield* notExecuted(ref.ask.Put({ value }), "EncodeError")
+          yield* notExecuted(ref.offer.Put({ value }), "EncodeError")
+        }
+        yield* unknown(ref.ask.Get(), "ReplyNotEncoded")
+        yield* unknown(Stream.runDrain(ref.ask.Each()), "ReplyNotEncoded")
+        yield* ref.ask.Put({ value: { fine: [1, null] } })
+        assert.deepEqual(journal.entries, ["put"])
+      }),
+    encoded
+  )
+]
+
 const interrupts = [
   law("S4", anywhere, "interrupting an ask takes its queued request back", (stage) =>
     Effect.gen(function* () {
@@ -850,4 +983,4 @@ const certainty = [
   )
 ]
 
-export const askLaws = [answers, notRun, mayHaveRun, badReplies, interrupts, retries, certainty].flat(2)
+export const askLaws = [answers, notRun, mayHaveRun, badReplies, badCodecs, interrupts, retries, certainty].flat(2)

@@ -290,6 +290,35 @@ const ends = [
     { restless: true }
   ),
 
+  law("S4b", "two nodes", "a stream whose connection is lost ends for its consumer and for its producer", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Source, source(journal))
+      const bystander = yield* stage.spawn(Source, source(journal), "bystander")
+      // It stands still for want of credit, and its actor with it.
+      const reading = yield* start(
+        collect(Stream.tap(Stream.rechunk(ref.ask.Count({ to: 1000 }), 1), (n) => (n === 2 ? journal.wait("read on") : Effect.void)))
+      )
+      yield* journal.seen("made 64")
+      let lose = true
+      wire.onSend = ({ from, kind }) => {
+        if (from !== "home" || kind !== "data" || !lose) return "carry"
+        lose = false
+        return "lose"
+      }
+      const one = yield* start(bystander.ask.Ping())
+      for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+      // The next frame shows the gap.
+      const two = yield* start(bystander.ask.Ping())
+      yield* unknown(Fiber.join(one), "ConnectionLost")
+      yield* Fiber.await(two)
+      yield* journal.open("read on")
+      yield* unknown((yield* Fiber.join(reading)).exit, "ConnectionLost")
+      yield* journal.seen("closed")
+      assert.equal(yield* ref.ask.Ping(), 1)
+    })
+  ),
+
   law(
     "S4b",
     anywhere,
