@@ -190,7 +190,8 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("Connec
 export class Interrupted extends Schema.TaggedError<Interrupted>()("Interrupted", { to, tag }) {
   override get message() {
     return (
-      `"${this.to}" was interrupted while it handled "${this.tag}": it was killed, or its stop deadline passed. ` +
+      `"${this.to}" was interrupted while it handled "${this.tag}": it was killed, its stop deadline passed, or it crashed ` +
+      `beside this request. ` +
       `Part of the work may have been done; retry only if it is idempotent.`
     )
   }
@@ -260,13 +261,15 @@ export class Unknown extends Schema.TaggedError<Unknown>()("Unknown", { reason: 
 /** An actor could not be started. Its name is free again, and what its `init` had acquired is released. */
 export class StartError extends Schema.TaggedError<StartError>()("StartError", {
   path: Schema.String,
-  reason: Schema.Literals(["NameTaken", "InitFailed", "Stopping"]),
+  reason: Schema.Literals(["NameTaken", "InvalidName", "InitFailed", "Stopping"]),
   cause: Schema.optionalKey(Schema.Defect({ includeStack: true }))
 }) {
   override get message() {
     switch (this.reason) {
       case "NameTaken":
         return `"${this.path}" was not started: a living actor has that name on this node. Choose another name, or look it up.`
+      case "InvalidName":
+        return `"${this.path}" was not started: expected a name of 1 to 255 characters, without spaces, control characters, "/" and "#", that does not begin with "$". Choose such a name.`
       case "InitFailed":
         return `"${this.path}" was not started: its init failed with ${describe(this.cause)}. Correct what init needs, then spawn again.`
       case "Stopping":
@@ -290,13 +293,21 @@ export class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed"
   }
 }
 
-/** Says a cause in one line, whatever was thrown, without a full stop. */
+/** Says a cause in one line, whatever was thrown, without a full stop. Never throws. */
 export const describe = (cause: unknown): string => {
-  const text =
-    cause instanceof Error
-      ? cause.message || cause.name
-      : typeof cause === "string"
-        ? cause
-        : (JSON.stringify(cause) ?? String(cause))
-  return text.replace(/\.$/, "")
+  try {
+    const text = cause instanceof Error ? cause.message || cause.name : textOf(cause)
+    return String(text).replace(/\.$/, "")
+  } catch {
+    return `a value of type ${typeof cause} that cannot be shown`
+  }
+}
+
+const textOf = (cause: unknown): string => {
+  if (typeof cause !== "object" || cause === null) return String(cause)
+  try {
+    return JSON.stringify(cause) ?? String(cause)
+  } catch {
+    return String(cause)
+  }
 }

@@ -61,8 +61,8 @@ export interface ActorRef<Rs extends Protocol.Any> {
   /** Waits for the actor's end. Yields exactly one `Terminated`, at once when it has ended already. */
   readonly watch: Effect.Effect<Terminated>
   /**
-   * Stops the actor and waits for its end. The running handler may finish until `deadline` (default: the behavior's
-   * `stopDeadline`); queued asks are answered `Stopping`, queued tells become dead letters, children are stopped in
+   * Stops the actor and waits for its end. The running handlers, its children's too, may finish until `deadline` (default:
+   * each actor's own `stopDeadline`); queued asks are answered `Stopping`, queued tells become dead letters, children are stopped in
    * reverse order. Called from the actor's own handler it does not wait.
    */
   readonly stop: (options?: { readonly deadline?: Duration.Input }) => Effect.Effect<void>

@@ -2,12 +2,13 @@
  * One node: it spawns actors, routes their messages, and shuts them down.
  *
  * A system takes its clock, randomness and scheduler from the context it is made in, and schedules everything through one
- * dispatcher: under a TestClock, or a simulated scheduler, nothing moves by itself. It joins the Transport under its name,
+ * dispatcher: under a TestClock, or a simulated scheduler, nothing moves by itself. That goes for the end too: closing a system
+ * waits for running handlers by the clock, so a test in which one never ends kills its actor first. It joins the Transport under its name,
  * role and node; two systems in one process need one network, so provide the transport's layer once, outside both.
  */
 import { Clock, Context, Effect, type Fiber, Layer, PubSub, Random, Scheduler, type Scope, Stream } from "effect"
 import type * as Actor from "./Actor.ts"
-import type { NotExecuted } from "./ActorError.ts"
+import { type NotExecuted, StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
 import type { Ask } from "./Ask.ts"
 import { type Cell, type Siblings, spawn, treeOf } from "./Cell.ts"
@@ -40,6 +41,8 @@ export interface Options {
 
 /** How many turns may run inside one another. */
 const deepest = 16
+/** How Node prints a value: a system has all its actors behind it. */
+const inspect = Symbol.for("nodejs.util.inspect.custom")
 const eventCapacity = 1024
 const linkStates = (links: ReadonlyMap<string, Link>) => new Map([...links].map(([name, link]) => [name, link.state]))
 
@@ -136,7 +139,8 @@ class ActorNode implements Node {
   })
 
   spawn<Rs extends Any, E, R>(name: string, behavior: Actor.Behavior<Rs, E, R>): any {
-    if (name.startsWith("$")) throw new Error(`expected an actor's name not to begin with "$", got: "${name}"`)
+    // These are the runtime's own.
+    if (name.startsWith("$")) return Effect.fail(new StartError({ path: name, reason: "InvalidName" }))
     return spawn(this, undefined, name, behavior)
   }
 
@@ -173,6 +177,10 @@ class ActorNode implements Node {
   }
 
   /** Stops every actor, the last first, and leaves the network. */
+  [inspect](): string {
+    return `ActorSystem(${this.id.system}/${nodeName(this.id)}/${this.id.generation})`
+  }
+
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true
     this.letters.closing = true

@@ -395,8 +395,11 @@ export class Cell {
     const cancelled = head.kind === "envelope" && head.stage === "ended"
     if (cancelled && Cause.hasInterruptsOnly(exit.cause)) return
     const answered = head.kind !== "signal" && isAnswer(exit)
-    this.#end(head, answered ? "handled" : "failed", exit)
-    if (!answered && this.#incarnation === incarnation) this.#crash(exit.cause)
+    const crashes = !answered && this.#phase === "alive" && this.#incarnation === incarnation
+    // Nobody interrupted it from outside.
+    const end = crashes && Cause.hasInterruptsOnly(exit.cause) ? Exit.die(new Error("it interrupted itself")) : exit
+    this.#end(head, answered ? "handled" : "failed", end)
+    if (crashes) this.#crash((end as Exit.Failure<unknown, unknown>).cause)
   }
 
   /** The batch's fiber has ended: with the batch, or with the failure of the message in hand. */
@@ -575,7 +578,7 @@ export class Cell {
       this.#crash(Cause.die(failure))
       return
     }
-    if (this.node.observed) this.node.publish({ _tag: "ActorStarted", path: this.path })
+    if (this.#incarnations === 1 && this.node.observed) this.node.publish({ _tag: "ActorStarted", path: this.path })
     if ((this.#mailbox?.size ?? 0) > 0) this.#wake()
     else this.#setWorking(false)
   }
@@ -587,6 +590,11 @@ export class Cell {
     this.#setWorking(true)
     this.#lifecycle = this.node.fork(this.#restart(cause))
     this.#observe(this.#lifecycle, () => {})
+  }
+
+  /** Logs aside: a logger that throws, or a defect that cannot be printed, is no reason not to restart. */
+  #log(line: Effect.Effect<void>): void {
+    this.node.fork(line)
   }
 
   #restart(first: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -604,7 +612,7 @@ export class Cell {
           self.#giveUp(cause)
           return
         }
-        yield* Effect.logError(`Actor "${self.path}" crashed; it restarts in ${Math.round(delay)} ms`, cause)
+        self.#log(Effect.logError(`Actor "${self.path}" crashed; it restarts in ${Math.round(delay)} ms`, cause))
         if ((self.#mailbox?.size ?? 0) === 0) self.#setWorking(false)
         yield* Effect.sleep(delay)
         self.#setWorking(true)
@@ -621,8 +629,11 @@ export class Cell {
     })
   }
 
-  /** Ends the incarnation: its handlers, its children, its Scope, in this order, each within its deadline. */
-  #clear(handlersMillis: number): Effect.Effect<void> {
+  /**
+   * Ends the incarnation: its handlers, its children, its Scope, in this order, each within its deadline. From `until` on
+   * nobody's handlers are waited for.
+   */
+  #clear(handlersMillis: number, until?: number): Effect.Effect<void> {
     const self = this
     const limit = this.behavior.stopDeadlineMillis
     return Effect.gen(function* () {
@@ -633,14 +644,16 @@ export class Cell {
       for (const unwatch of incarnation?.unwatch ?? []) unwatch()
       for (let child = self.children?.last; child !== undefined; child = self.children?.last) {
         if (self.#reason?._tag === "Killed") child.kill()
-        else child.stop(undefined)
+        else child.stop(until && Math.max(until - self.node.clock.currentTimeMillisUnsafe(), 0))
         yield* child.ended
       }
       if (incarnation === undefined) return
       self.#incarnation = undefined
       const closing = self.node.fork(Scope.close(incarnation.scope, Exit.void))
       if (!(yield* endsWithin([closing], limit))) {
-        yield* Effect.logWarning(`The finalizers of "${self.path}" did not end within ${limit} ms and were left behind`)
+        self.#log(
+          Effect.logWarning(`The finalizers of "${self.path}" did not end within ${limit} ms and were left behind`)
+        )
       }
     })
   }
@@ -649,7 +662,7 @@ export class Cell {
     const { restarts, withinMillis } = this.#budget!.policy
     const failed = new ChildFailed({ path: this.path, restarts, withinMillis, cause: Cause.squash(cause) })
     this.#lifecycle = undefined
-    this.node.fork(Effect.logError(failed.message, cause))
+    this.#log(Effect.logError(failed.message, cause))
     // First, so that whoever hears of the end finds the parent failing already.
     this.parent?.escalate(failed)
     this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
@@ -668,9 +681,13 @@ export class Cell {
     this.#crash(cause)
   }
 
-  /** Stops the actor: `deadlineMillis` for the running handler, else the behavior's. Returns at once. */
+  /**
+   * Stops the actor, and returns at once. `deadlineMillis` is for its running handlers and those of its descendants
+   * together; without it each actor has its behavior's.
+   */
   stop(deadlineMillis: number | undefined, tag: "Shutdown" | "Normal" = "Shutdown"): void {
-    this.#terminate({ _tag: tag }, deadlineMillis ?? this.behavior.stopDeadlineMillis)
+    const until = deadlineMillis === undefined ? undefined : this.node.clock.currentTimeMillisUnsafe() + deadlineMillis
+    this.#terminate({ _tag: tag }, deadlineMillis ?? this.behavior.stopDeadlineMillis, until)
   }
 
   kill(): void {
@@ -689,7 +706,7 @@ export class Cell {
     for (const fiber of this.#incarnation?.concurrent.values() ?? []) fiber.interruptUnsafe()
   }
 
-  #terminate(reason: TerminationReason, handlersMillis: number): void {
+  #terminate(reason: TerminationReason, handlersMillis: number, until?: number): void {
     if (this.#phase === "stopping" || this.#phase === "ended") return
     this.#phase = "stopping"
     this.#reason = reason
@@ -712,7 +729,7 @@ export class Cell {
         // Lets a handler that stops its own actor come to its end first.
         yield* Effect.yieldNow
         if (lifecycle !== undefined) yield* endWithin([lifecycle], 0, self.behavior.stopDeadlineMillis)
-        yield* self.#clear(handlersMillis)
+        yield* self.#clear(handlersMillis, until)
         self.#ended()
       })
     )
@@ -861,7 +878,10 @@ export const treeOf = (siblings: Siblings | undefined): ReadonlyArray<TreeNode> 
   return nodes
 }
 
-/** Makes an actor and starts it: at the top, or as a child of `parent`. Dies on a name that is none. */
+/** Text without spaces, control characters, `/` and `#`. */
+const isName = (text: string) => text.length <= 255 && /^[^\s\p{C}/#]+$/u.test(text)
+
+/** Makes an actor and starts it: at the top, or as a child of `parent`. */
 export const spawn = (
   node: Node,
   parent: Cell | undefined,
@@ -869,10 +889,8 @@ export const spawn = (
   behavior: Behavior<any, any, any>
 ): Effect.Effect<ActorRef<any>, StartError, any> =>
   Effect.withFiber((fiber) => {
-    if (!/^[^\s/#]+$/.test(name)) {
-      return Effect.die(new Error(`expected an actor's name to be text without spaces, "/" and "#", got: "${name}"`))
-    }
     const path = parent === undefined ? name : `${parent.path}/${name}`
+    if (!isName(name)) return Effect.fail(new StartError({ path, reason: "InvalidName" }))
     if (node.stopping || parent?.takesChildren === false)
       return Effect.fail(new StartError({ path, reason: "Stopping" }))
     if (node.cells.has(path)) return Effect.fail(new StartError({ path, reason: "NameTaken" }))

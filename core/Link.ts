@@ -12,6 +12,7 @@
  */
 import { Cause, Effect, Exit, type Fiber, Schema, SchemaParser, Tracer } from "effect"
 import {
+  CalleeCrashed,
   describe,
   NoSuchActor,
   NotConnected,
@@ -604,7 +605,7 @@ export class Link {
     const { generation } = this.#heard!
     const tell = (reason: TerminationReason) => {
       this.#watched.delete(id)
-      const text = JSON.stringify(["t", id, this.#encode(termination, reason)])
+      const text = JSON.stringify(["t", id, this.#encodeReason(reason)])
       this.send({ text, generation }, this.name)
     }
     const cell = this.#cell(path, actor)
@@ -618,8 +619,32 @@ export class Link {
     return exit.value
   }
 
+  #encodeReason(reason: TerminationReason): unknown {
+    try {
+      const body = this.#encode(termination, reason)
+      JSON.stringify(body)
+      return body
+    } catch {
+      const cause = new Error(reason._tag === "Crashed" ? describe(reason.cause) : reason._tag)
+      return this.#encode(termination, { _tag: "Crashed", cause })
+    }
+  }
+
+  /** The wire form of an answer that is none. A cause that has none (a cyclic object, say) is described instead. */
   encodeAbort(error: NotExecuted | Unknown): readonly [kind: string, body: unknown] {
-    return error instanceof NotExecuted ? ["n", this.#encode(notExecuted, error)] : ["u", this.#encode(unknown, error)]
+    if (error instanceof NotExecuted) return ["n", this.#encode(notExecuted, error)]
+    try {
+      const body = this.#encode(unknown, error)
+      JSON.stringify(body)
+      return ["u", body]
+    } catch {
+      const { reason } = error
+      const plain =
+        reason._tag === "CalleeCrashed"
+          ? new CalleeCrashed({ to: reason.to, tag: reason.tag, cause: new Error(describe(reason.cause)) })
+          : reason
+      return ["u", this.#encode(unknown, new Unknown({ reason: plain }))]
+    }
   }
 }
 

@@ -75,7 +75,8 @@ export interface System {
   readonly id: NodeId
   /**
    * Starts an actor that lives until it is stopped or the system's Layer closes. Succeeds after its `init` did; fails with
-   * `StartError` when `init` fails or a living actor has the name. A name is any text without spaces, `/` and `#`.
+   * `StartError` when `init` fails, a living actor has the name, or it is none: 1 to 255 characters without spaces, control
+   * characters, `/` and `#`, that do not begin with `$`.
    */
   readonly spawn: <Rs extends Any, E, R>(
     name: string,

@@ -129,6 +129,11 @@ export abstract class Ref {
     return this.toString()
   }
 
+  /** How Node prints a ref: it has its whole node behind it. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `ActorRef(${this.toString()})`
+  }
+
   [Equal.symbol](that: unknown): boolean {
     return that instanceof Ref && that.toString() === this.toString()
   }

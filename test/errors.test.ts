@@ -132,7 +132,8 @@ const reasons = {
     ],
     [
       new Interrupted({ to, tag }),
-      '"alice" was interrupted while it handled "Deposit": it was killed, or its stop deadline passed. ' +
+      '"alice" was interrupted while it handled "Deposit": it was killed, its stop deadline passed, or it crashed ' +
+        "beside this request. " +
         "Part of the work may have been done; retry only if it is idempotent."
     ],
     [

@@ -40,6 +40,7 @@ const accounting = [
       yield* notExecuted(dropper.ask.Double({ n: 1 }), "Shed")
       yield* journal.open("c")
       yield* Fiber.join(busy)
+      yield* journal.seen("note 1")
       yield* dropper.ask.Count()
       // returned and deadLettered: what waits at a stop; failed: what outlives its deadline
       const last = yield* start(ref.ask.Hold({ key: "d" }))

@@ -127,6 +127,7 @@ const notRun = [
       assert.deepEqual([capacity, to], [2, "subject"])
       yield* journal.open("a")
       yield* Fiber.join(held)
+      yield* stage.callee.system.idle
       yield* ref.ask.Count()
       assert.deepEqual(journal.of("double"), [])
     })
@@ -170,6 +171,7 @@ const notRun = [
         assert.equal((yield* stage.ledger).expired, 1)
         yield* journal.open("a")
         yield* Fiber.join(held)
+        yield* stage.callee.system.idle
         yield* ref.ask.Count()
         assert.deepEqual(journal.of("double"), [])
       })
@@ -192,6 +194,7 @@ const notRun = [
         assert(["NotExecuted(Expired)", "Unknown(Timeout)"].includes(reason), reason)
         yield* journal.open("a")
         yield* Fiber.join(held)
+        yield* stage.callee.system.idle
         yield* ref.ask.Count()
         assert.deepEqual(journal.of("double"), [])
         assert.equal((yield* stage.ledger).expired, 1)
@@ -340,7 +343,7 @@ const retries = [
       const error = yield* within("1500 millis", Effect.flip(Fiber.join(stopped)))
       assert.equal(error._tag, "Unknown", error.message)
       // The retry waits in the mailbox of an actor that does not start again before the deadline.
-      journal.entries.length = 0
+      journal.clear()
       const two = yield* stage.spawn(Fetcher, fetcher(journal), "two")
       const late = yield* start(two.ask.Fetch({ crashes: 1 }, { deadline: "70 millis" }))
       const other = yield* within("300 millis", Effect.flip(Fiber.join(late)))
@@ -555,7 +558,7 @@ const mayHaveRun = [
         })
       )
       for (const what of Object.keys(odd)) {
-        journal.entries.length = 0
+        journal.clear()
         const ref = yield* stage.spawn(Odd, behavior, what)
         const { message, tag } = yield* unknown(ref.ask.Throw({ what }), "CalleeCrashed")
         assert.equal(tag, "Throw", what)
@@ -622,6 +625,35 @@ const mayHaveRun = [
         yield* stage.callee.system.idle
       }),
     { restless: true }
+  ),
+
+  law("S4", "two nodes", "an ask whose own node closes ends, no later than its deadline, and so do those that come later", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      yield* stage.spawn(Subject, subject(journal))
+      const third = yield* stage.join("third")
+      const ref = yield* third.system.lookup(Subject, "subject", { at: { node: "home" } })
+      const local = yield* third.system.spawn("local", subject(journal, { stopDeadline: "50 millis" }))
+      const held = yield* start(ref.ask.Hold({ key: "a" }, { deadline: "1 seconds" }))
+      const here = yield* start(local.ask.Hold({ key: "b" }, { deadline: "1 seconds" }))
+      const stream = yield* start(Stream.runDrain(Stream.rechunk(ref.ask.Numbers({ to: 1000 }, { deadline: "1 seconds" }), 1)))
+      yield* journal.seen("a+")
+      yield* journal.seen("b+")
+      const leave = yield* start(third.leave)
+      for (const ask of [held, here, stream]) {
+        const error = yield* within("3 seconds", Effect.flip<unknown, any, never>(Fiber.join<unknown, unknown>(ask)))
+        assert(["Unknown", "NotExecuted"].includes(error._tag), String(error))
+      }
+      assert.equal((yield* Effect.flip(Fiber.join(held)))._tag, "Unknown")
+      yield* Fiber.join(leave)
+      const late = yield* within("3 seconds", Effect.flip(ref.ask.Count(undefined, { deadline: "200 millis" })))
+      assert.equal(late._tag, "NotExecuted", late.message)
+      const error = yield* Effect.flip(ref.tell.Note({ n: 1 }))
+      assert.equal(error._tag, "NotExecuted")
+      assert.equal((yield* Effect.flip(local.ask.Count()))._tag, "NotExecuted")
+      yield* within("500 millis", notExecuted(third.system.lookup(Subject, "subject", { at: { node: "home" }, deadline: "200 millis" }), "NotConnected"))
+      yield* journal.open("a", "b")
+    })
   ),
 
   law("S4", "two nodes", "an ask in flight ends in Unknown when its node leaves", (stage) =>
@@ -853,6 +885,7 @@ const interrupts = [
       yield* ref.offer.Note({ n: 3 })
       yield* journal.open("a")
       yield* Fiber.join(held)
+      yield* stage.callee.system.idle
       yield* ref.ask.Count()
       assert.deepEqual(journal.of("note"), ["note 2", "note 3"])
       assert.equal((yield* stage.ledger).cancelled, 1)

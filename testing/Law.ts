@@ -139,6 +139,12 @@ export class Journal {
     })
   }
 
+  /** Forgets what was written. */
+  clear(): void {
+    this.entries.length = 0
+    this.#expected.clear()
+  }
+
   count(entry: string): number {
     return this.entries.filter((other) => other === entry).length
   }

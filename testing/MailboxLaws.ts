@@ -11,7 +11,9 @@ const busy = (stage: Stage, mailbox: Mailbox.Options) =>
     const ref = yield* stage.spawn(Subject, subject(stage.journal, { mailbox }))
     const held = yield* start(ref.ask.Hold({ key: "a" }))
     yield* stage.journal.seen("a+")
-    const free = Effect.andThen(stage.journal.open("a"), Fiber.join(held))
+    const free = stage.journal
+      .open("a")
+      .pipe(Effect.andThen(Fiber.join(held)), Effect.andThen(stage.callee.system.idle))
     return { ref, free }
   })
 
@@ -364,7 +366,7 @@ const control = [
           yield* Fiber.join(held)
           yield* journal.seen(`${overflow} Shutdown`)
           assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
-          journal.entries.length = 0
+          journal.clear()
         }
       })
   )

@@ -202,7 +202,7 @@ const starting = [
         )
       }
       for (const [how, init] of Object.entries(inits)) {
-        journal.entries.length = 0
+        journal.clear()
         const error = yield* Effect.flip(stage.callee.system.spawn("failing", Failing.behavior(init)))
         assert(error instanceof ActorError.StartError, how)
         assert.deepEqual([error.path, error.reason], ["failing", "InitFailed"])

@@ -78,6 +78,7 @@ export const tellLaws = [
       assert.equal(ref.tellUnsafe.Note({ n: 4 }), false)
       yield* journal.open("a")
       yield* Fiber.join(held)
+      yield* stage.callee.system.idle
       yield* ref.ask.Count()
       assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
     })
@@ -95,6 +96,7 @@ export const tellLaws = [
       assert.deepEqual([reason._tag, tag, to], ["MailboxFull", "Note", "subject"])
       yield* journal.open("a")
       yield* Fiber.join(held)
+      yield* stage.callee.system.idle
       yield* ref.ask.Count()
       assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
       assert.equal((yield* stage.ledger).deadLettered, 1)
