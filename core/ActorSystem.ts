@@ -39,6 +39,8 @@ export interface Options {
   readonly local?: "encoded" | "by-reference"
 }
 
+/** How long a system that closes waits for its last frames to be taken. */
+const drainMillis = 1000
 /** How many turns may run inside one another. */
 const deepest = 16
 /** How Node prints a value: a system has all its actors behind it. */
@@ -61,6 +63,7 @@ class ActorNode implements Node {
   readonly top: Siblings = { first: undefined, last: undefined }
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   stopping = false
+  closed = false
   depth = 0
   readonly handOff: boolean
   connection: Connection | undefined
@@ -190,9 +193,12 @@ class ActorNode implements Node {
         cell.stop(undefined)
         yield* cell.ended
       }
+      // What the actors said at their end goes out first; a carrier that does not take it is not waited for.
+      if (self.#work > 0) yield* Effect.timeoutOption(self.idle, drainMillis)
+      self.closed = true
+      for (const link of self.#links.values()) link.leave()
       // What actors of other nodes still owe to fibers outside of any actor.
       for (const ask of [...self.slots.values()]) ask.lose("connection", ask.holder ?? nodeName(self.id))
-      for (const link of self.#links.values()) link.leave()
       self.deadlines.close()
     })
   })
@@ -229,7 +235,7 @@ export const make = (options: Options): Effect.Effect<System, TransportError, Tr
     // The connection outlives the actors: what they say at their end still goes out.
     self.connection = yield* transport.join(address, {
       onFrame: (from, frame) => {
-        if (!self.stopping || self.top.last !== undefined) self.link(from).onFrame(frame)
+        if (!self.closed) self.link(from).onFrame(frame)
       },
       onUnreachable: (gone, detail) => self.unreachable(gone, detail)
     })

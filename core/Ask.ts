@@ -361,7 +361,7 @@ class Attempt extends Ask {
     const left =
       this.at === Number.POSITIVE_INFINITY ? this.millis : this.at - this.node.clock.currentTimeMillisUnsafe()
     const pause = Math.min(retryMillis * 2 ** (this.#number - 1), retryMaxMillis)
-    if (pause >= left || !mayRetry(error, this.method, this.#number)) return end
+    if (this.node.closed || pause >= left || !mayRetry(error, this.method, this.#number)) return end
     return Effect.andThen(Effect.sleep(pause), attempt(this.#request, left - pause, this.#number + 1, suspect))
   }
 }

@@ -129,7 +129,7 @@ export class Link {
     if (generation !== undefined && this.#isGone(generation)) {
       return new NoSuchActor({ to, detail: `generation ${generation} of its node "${this.name}" is gone` })
     }
-    if (this.#state._tag === "Down") this.connect()
+    if (this.#state._tag === "Down" && !this.node.closed) this.connect()
     if (this.#state._tag === "Down") return new NotConnected({ to, detail: this.#state.reason })
     if (this.#data.length >= outboxCapacity && !control) {
       return new NotConnected({ to, detail: `${outboxCapacity} messages wait for node "${this.name}" already` })
@@ -322,8 +322,8 @@ export class Link {
 
   /** Tells the peer that this node leaves. */
   leave(): void {
-    if (this.#state._tag !== "Down") this.#say("bye", this.node.id.generation)
-    this.#hello?.interruptUnsafe()
+    if (this.#state._tag === "Up") this.#say("bye", this.node.id.generation)
+    this.unreachable("this node has left")
   }
 
   // ----- Receiving -----
@@ -395,6 +395,7 @@ export class Link {
   }
 
   #onData(theirs: number, ours: number, sequence: number, envelopes: ReadonlyArray<ReadonlyArray<any>>): void {
+    if (this.node.closed) return
     if (this.#state._tag === "Down") {
       // A peer that takes this node for the one it knew.
       this.connect()

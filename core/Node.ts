@@ -140,6 +140,8 @@ export interface Node extends System {
   /** Whether messages between actors of this node cross their codecs. */
   readonly encoded: boolean
   readonly stopping: boolean
+  /** Nothing goes out any more. */
+  readonly closed: boolean
   readonly cells: Map<string, Cell>
   /** Asks that other nodes may answer, by slot. */
   readonly slots: Map<number, Ask>
