@@ -67,7 +67,9 @@ describe("under a test clock", () => {
       const a = yield* ActorSystem.make({ name: "still", node: "a" })
       const b = yield* ActorSystem.make({ name: "still", node: "b" })
       for (const path of ["sleeper", "crasher", "stuck"]) yield* a.spawn(path, timed)
-      const [sleeper, crasher, stuck] = yield* Effect.forEach(["sleeper", "crasher", "stuck"], (path) => b.lookup(Timed, path))
+      const [sleeper, crasher, stuck] = yield* Effect.forEach(["sleeper", "crasher", "stuck"], (path) =>
+        b.lookup(Timed, path)
+      )
       log.length = 0
       const asks = yield* Effect.forEach(
         [
@@ -128,7 +130,10 @@ describe("the kit", () => {
   })
 
   it("refuses a deviation that names no law", () => {
-    assert.throws(() => Contract.select({ skip: [{ reason: "none", laws: ["no such law"] }] }), /expected `skip` to name laws/)
+    assert.throws(
+      () => Contract.select({ skip: [{ reason: "none", laws: ["no such law"] }] }),
+      /expected `skip` to name laws/
+    )
   })
 
   it("has one law of each name and placement", () => {

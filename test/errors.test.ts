@@ -196,7 +196,16 @@ describe("the words of", () => {
   it("CalleeCrashed say something of whatever was thrown", () => {
     const cyclic: { self?: unknown } = {}
     cyclic.self = cyclic
-    for (const cause of [10n, Symbol("odd"), () => 1, cyclic, null, Number.NaN, Object.create(null), { toJSON: () => assert.fail("no") }]) {
+    for (const cause of [
+      10n,
+      Symbol("odd"),
+      () => 1,
+      cyclic,
+      null,
+      Number.NaN,
+      Object.create(null),
+      { toJSON: () => assert.fail("no") }
+    ]) {
       const { message } = new CalleeCrashed({ to, tag, cause })
       assert.match(message, /^"alice" crashed while it handled "Deposit": .+\. Part of the work/)
     }
@@ -204,7 +213,10 @@ describe("the words of", () => {
 
   it("NotExecuted and Unknown are their reason's", () => {
     const notExecuted = new NotExecuted({ reason: new Stopping({ to }) })
-    assert.strictEqual(notExecuted.message, '"alice" is stopping and takes no new messages. Send to its successor, or give up.')
+    assert.strictEqual(
+      notExecuted.message,
+      '"alice" is stopping and takes no new messages. Send to its successor, or give up.'
+    )
     const unknown = new Unknown({ reason: new ConnectionLost({ to, node: "node/b" }) })
     assert.strictEqual(
       unknown.message,
@@ -275,7 +287,10 @@ describe("over the wire", () => {
   })
 
   it("StartError keeps its reason and its cause", () => {
-    const back = overTheWire(StartError, new StartError({ path: "a", reason: "InitFailed", cause: new Error("disk full") }))
+    const back = overTheWire(
+      StartError,
+      new StartError({ path: "a", reason: "InitFailed", cause: new Error("disk full") })
+    )
     assert.strictEqual(back.reason, "InitFailed")
     assert.strictEqual((back.cause as Error).message, "disk full")
   })

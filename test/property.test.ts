@@ -9,13 +9,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Cause, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { Actor, ActorError, ActorRef, ActorSystem, type DeadLetter, Ledger, type Mailbox, Protocol, ReplyTo } from "troupe"
-import { Contract } from "troupe/testing"
+import {
+  Actor,
+  ActorError,
+  type ActorRef,
+  ActorSystem,
+  type DeadLetter,
+  Ledger,
+  type Mailbox,
+  Protocol,
+  ReplyTo
+} from "troupe"
 import { Transport } from "troupe/Transport"
+import { Contract } from "troupe/testing"
 import { Memory } from "troupe/transports/Memory"
 
-const runs = Number(process.env["RUNS"] ?? 200)
-const seed = process.env["SEED"] ?? String(Date.now())
+const { RUNS = "200", SEED = String(Date.now()) } = process.env
+const runs = Number(RUNS)
+const seed = SEED
 
 // ----- The commands -----
 
@@ -106,6 +117,8 @@ interface Life {
   readonly order: Array<number>
   running: number
   incarnation: number
+  /** How often a handler of it broke. */
+  crashes: number
   /** The nodes whose watch has said that it ended. */
   readonly ended: Set<number>
 }
@@ -131,6 +144,12 @@ class World {
   }
 }
 
+const crash = (life: Life, id: number) =>
+  Effect.suspend(() => {
+    life.crashes += 1
+    return Effect.die(new Error(`crash ${id}`))
+  })
+
 const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answer>, mailbox: Mailbox.Options) => {
   const run = <A, E>(id: number, effect: Effect.Effect<A, E>, exclusive = true) =>
     Effect.suspend(() => {
@@ -145,7 +164,8 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
   return Subject.behavior(
     Effect.gen(function* () {
       const { incarnation, takeReplyTo } = yield* Actor.Context
-      if (incarnation !== life.incarnation + 1) world.faults.push(`incarnation ${incarnation} after ${life.incarnation}`)
+      if (incarnation !== life.incarnation + 1)
+        world.faults.push(`incarnation ${incarnation} after ${life.incarnation}`)
       if (life.running !== 0) world.faults.push(`incarnation ${incarnation} began while a handler ran`)
       life.incarnation = incarnation
       yield* Effect.addFinalizer(() =>
@@ -165,15 +185,16 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
         Crash: ({ id }) => {
           world.begin(life, id, true)
           life.running -= 1
+          life.crashes += 1
           throw new Error(`crash ${id}`)
         },
-        CrashLater: ({ id }) => run(id, Effect.andThen(Effect.yieldNow, Effect.die(new Error(`crash ${id}`)))),
+        CrashLater: ({ id }) => run(id, Effect.andThen(Effect.yieldNow, crash(life, id))),
         Beside: ({ id }) => run(id, Effect.as(Effect.sleep(60), id), false),
-        CrashBeside: ({ id }) => run(id, Effect.andThen(Effect.sleep(20), Effect.die(new Error(`crash ${id}`))), false),
+        CrashBeside: ({ id }) => run(id, Effect.andThen(Effect.sleep(20), crash(life, id)), false),
         Flaky: ({ id }) =>
           Effect.suspend(() => {
             world.begin(life, id, false)
-            return world.runs(id) <= id % 3 ? Effect.die(new Error(`crash ${id}`)) : Effect.succeed(id)
+            return world.runs(id) <= id % 3 ? crash(life, id) : Effect.succeed(id)
           }),
         Forward: ({ id }) =>
           run(
@@ -189,7 +210,9 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
           Stream.suspend(() => {
             world.begin(life, id, true)
             return Stream.fromIterable(Array.from({ length: count }, (_, index) => index + 1)).pipe(
-              pause > 0 ? Stream.mapEffect((n) => (n % 40 === 0 ? Effect.as(Effect.sleep(15), n) : Effect.succeed(n))) : (stream) => stream
+              pause > 0
+                ? Stream.mapEffect((n) => (n % 40 === 0 ? Effect.as(Effect.sleep(15), n) : Effect.succeed(n)))
+                : (stream) => stream
             )
           }).pipe(
             Stream.ensuring(
@@ -252,13 +275,14 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
     const sent: Array<Sent> = []
     const ends: Array<Fiber.Fiber<unknown, unknown>> = []
 
-    const pause = (turns: number) => Effect.gen(function* () {
-      for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
-    })
+    const pause = (turns: number) =>
+      Effect.gen(function* () {
+        for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
+      })
 
     const spawn = ({ capacity, node, overflow, slot }: Omit<Extract<Command, { _tag: "Spawn" }>, "_tag">) =>
       Effect.gen(function* () {
-        const life: Life = { slot, home: node, order: [], running: 0, incarnation: 0, ended: new Set() }
+        const life: Life = { slot, home: node, order: [], running: 0, incarnation: 0, crashes: 0, ended: new Set() }
         // Every other actor forwards to the other node.
         if (world.left && node === 2) return
         const at = { node: names[(node + slot) % 3]! }
@@ -269,7 +293,9 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
         const spawned = yield* soon(Effect.result(systems[node]!.spawn(path, made)))
         if (spawned._tag === "Failure") return
         const refs = yield* Effect.forEach(systems, (system, index) =>
-          index === node || (world.left && index === 2) ? Effect.succeed(spawned.success) : system.lookup(Subject, path, { at: { node: names[node]! } })
+          index === node || (world.left && index === 2)
+            ? Effect.succeed(spawned.success)
+            : system.lookup(Subject, path, { at: { node: names[node]! } })
         ).pipe(Effect.option, soon)
         if (refs._tag === "None") {
           yield* soon(spawned.success.kill)
@@ -314,7 +340,8 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
       return fate ?? "carry"
     }
 
-    for (const slot of [0, 1]) yield* spawn({ slot, node: slot, capacity: 3, overflow: slot === 0 ? "reject" : "backpressure" })
+    for (const slot of [0, 1])
+      yield* spawn({ slot, node: slot, capacity: 3, overflow: slot === 0 ? "reject" : "backpressure" })
     for (const command of commands) {
       switch (command._tag) {
         case "Spawn":
@@ -324,7 +351,8 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
           yield* tell(command.slot, command.node, command.kind, command.unsafe)
           break
         case "Burst":
-          for (let n = 0; n < command.count; n++) yield* tell(command.slot, command.node, n % 3 === 2 ? "Slow" : "Put", n % 2 === 0)
+          for (let n = 0; n < command.count; n++)
+            yield* tell(command.slot, command.node, n % 3 === 2 ? "Slow" : "Put", n % 2 === 0)
           break
         case "Ask":
           yield* ask(command.slot, command.node, command.kind, command.deadline)
@@ -339,7 +367,16 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
           if (target === undefined) break
           const id = ++world.id
           const fiber = yield* go(target.refs[command.node]!.offer.Put({ id }, { deadline: command.deadline }))
-          sent.push({ id, how: "offer", kind: "Put", fiber, life: target.life, node: command.node, interrupted: false, refused: false })
+          sent.push({
+            id,
+            how: "offer",
+            kind: "Put",
+            fiber,
+            life: target.life,
+            node: command.node,
+            interrupted: false,
+            refused: false
+          })
           break
         }
         case "Stream": {
@@ -351,7 +388,18 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
           const stream = Stream.take(target.refs[node]!.ask.Count({ id, count, pause }, { deadline }), command.take)
           const fiber = yield* go(Stream.runForEach(stream, (n) => Effect.sync(() => void seen.push(n))))
           const full = Math.min(count, command.take)
-          sent.push({ id, how: "stream", kind: "Count", fiber, life: target.life, node, seen, full, interrupted: false, refused: false })
+          sent.push({
+            id,
+            how: "stream",
+            kind: "Count",
+            fiber,
+            life: target.life,
+            node,
+            seen,
+            full,
+            interrupted: false,
+            refused: false
+          })
           break
         }
         case "Interrupt": {
@@ -408,7 +456,8 @@ const errorOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
   Exit.isSuccess(exit) ? undefined : exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
 
 const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
-  const lettersOf = (id: number) => world.letters.filter(({ payload, tag }) => tag !== "Answer" && (payload as { id?: number }).id === id).length
+  const lettersOf = (id: number) =>
+    world.letters.filter(({ payload, tag }) => tag !== "Answer" && (payload as { id?: number }).id === id).length
   for (const message of sent) {
     const { fiber, full, how, id, interrupted, kind, refused, seen } = message
     const ran = world.runs(id)
@@ -418,7 +467,11 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
     if (how === "tell") {
       const ends = `${refused ? "refused, " : ""}handled ${ran} times, ${letters} dead letters`
       const total = Number(refused) + Math.min(ran, 1) + letters
-      if (lossy || (world.left && message.life.home !== message.node && (message.life.home === 2 || message.node === 2))) assert.isAtMost(total, 1, `${what}: ${ends}`)
+      if (
+        lossy ||
+        (world.left && message.life.home !== message.node && (message.life.home === 2 || message.node === 2))
+      )
+        assert.isAtMost(total, 1, `${what}: ${ends}`)
       else assert.strictEqual(total, 1, `${what}: ${ends}`)
       continue
     }
@@ -426,7 +479,8 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
     if (exit === undefined) throw new Error(`${what} has not ended`)
     const error = errorOf(exit)
     if (Exit.isSuccess(exit)) {
-      if (how === "offer") assert.strictEqual(ran + letters, 1, `${what} was accepted, handled ${ran} times, ${letters} dead letters`)
+      if (how === "offer")
+        assert.strictEqual(ran + letters, 1, `${what} was accepted, handled ${ran} times, ${letters} dead letters`)
       if (how === "ask") {
         assert.strictEqual(exit.value, id, what)
         assert.isAtLeast(ran, 1, `${what} was answered and not handled`)
@@ -439,23 +493,45 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
       if (how === "stream") assert.deepStrictEqual(seen, [], what)
     } else if (error instanceof ActorError.Unknown) {
       assert.isTrue(
-        ["Timeout", "CalleeCrashed", "Interrupted", ...(lossy || world.left ? ["ConnectionLost"] : []), ...(world.left ? ["NodeLost"] : [])].includes(error.reason._tag),
+        [
+          "Timeout",
+          "CalleeCrashed",
+          "Interrupted",
+          ...(lossy || world.left ? ["ConnectionLost"] : []),
+          ...(world.left ? ["NodeLost"] : [])
+        ].includes(error.reason._tag),
         `${what} ended in Unknown(${error.reason._tag})`
       )
+      if (error.reason._tag === "Timeout" && message.node === message.life.home) {
+        assert.isAtLeast(ran, 1, `${what} never ran, here, and its sender was told that it may have`)
+      }
       if (error.reason._tag === "CalleeCrashed") assert.isAtLeast(ran, 1, `${what} crashed and was not handled`)
     } else if (error instanceof Refused) {
       assert.isTrue(kind === "Fail" || (kind === "Forward" && id % 4 === 0), `${what} failed`)
       assert.strictEqual(error.id, id)
     } else {
-      assert.isTrue(interrupted && Cause.hasInterruptsOnly((exit as Exit.Failure<unknown, unknown>).cause), `${what}: ${exit}`)
+      assert.isTrue(
+        interrupted && Cause.hasInterruptsOnly((exit as Exit.Failure<unknown, unknown>).cause),
+        `${what}: ${exit}`
+      )
     }
-    if (seen !== undefined) assert.deepStrictEqual(seen, seen.map((_, index) => index + 1), what)
+    if (seen !== undefined)
+      assert.deepStrictEqual(
+        seen,
+        seen.map((_, index) => index + 1),
+        what
+      )
   }
   for (const life of world.lives) {
+    assert.isAtMost(life.incarnation, life.crashes + 1, `actor-${life.slot} was started again without a crash`)
     for (const node of [0, 1, 2]) {
       const mine = new Set(sent.filter((message) => message.life === life && message.node === node).map(({ id }) => id))
       const order = life.order.filter((id) => mine.has(id))
-      assert.deepStrictEqual(order, [...order].sort((a, b) => a - b), `the order of what ${names[node]} sent to actor-${life.slot}`)
+      assert.deepStrictEqual(
+        order,
+        [...order].sort((a, b) => a - b),
+        `the order of what ${names[node]} sent to actor-${life.slot}`
+      )
     }
   }
   assert.deepStrictEqual(world.faults, [])
@@ -464,7 +540,11 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
 const balanced = (snapshot: Ledger.Snapshot, when: string) => {
   const { faults, open, pending } = snapshot
   const sum = Ledger.outcomes.reduce((sum, outcome) => sum + snapshot[outcome], 0)
-  assert.deepStrictEqual({ faults, open, pending, sum }, { faults: [], open: 0, pending: 0, sum: snapshot.accepted }, when)
+  assert.deepStrictEqual(
+    { faults, open, pending, sum },
+    { faults: [], open: 0, pending: 0, sum: snapshot.accepted },
+    when
+  )
 }
 
 const property = (program: Program) =>
@@ -487,7 +567,11 @@ const property = (program: Program) =>
         const watchers = [...ended].filter((node) => node !== 2 || !world.left).sort()
         assert.deepStrictEqual(watchers, world.left ? [0, 1] : [0, 1, 2], `the watches of actor-${slot}`)
       }
-      for (const system of world.left ? systems.slice(0, 2) : systems) assert.deepStrictEqual((yield* system.tree).map(({ path }) => path), ["answerer"])
+      for (const system of world.left ? systems.slice(0, 2) : systems)
+        assert.deepStrictEqual(
+          (yield* system.tree).map(({ path }) => path),
+          ["answerer"]
+        )
       check(world, sent, lossy)
     }).pipe(Scope.provide(scope), Effect.exit)
     yield* soon(Scope.close(scope, Exit.void))
@@ -516,7 +600,12 @@ describe("every program", () => {
     "S9 leaves every message in one state, every ask ended once, and nobody told what is not true",
     () =>
       Effect.gen(function* () {
-        const result = yield* Arbitrary.checkEffect(Program, (program) => Effect.suspend(() => property(program)), { runs, seed, size: 60, maxShrinks: 400 })
+        const result = yield* Arbitrary.checkEffect(Program, (program) => Effect.suspend(() => property(program)), {
+          runs,
+          seed,
+          size: 60,
+          maxShrinks: 400
+        })
         if (result._tag === "Passed") return
         if (result._tag !== "Falsified") return assert.fail(Arbitrary.formatCheckFailure(result))
         const { commands, ...settings } = result.shrunkInput

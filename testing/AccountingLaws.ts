@@ -4,7 +4,7 @@ import { Effect, Fiber, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorRef, type DeadLetter, Ledger } from "../core/index.ts"
 import { anywhere, elapse, law, notExecuted, recast, type Stage, start, unknown, within } from "./Law.ts"
-import { Subject, subject } from "./Subject.ts"
+import { Refused, Subject, subject } from "./Subject.ts"
 
 const accounting = [
   law("S9", anywhere, "every accepted message ends in exactly one state, and the ledger counts it there", (stage) =>
@@ -93,7 +93,9 @@ const accounting = [
       const ref = yield* stage.spawn(Subject, subject(journal))
       const letters: Array<DeadLetter> = []
       const reading = yield* start(
-        Stream.runForEach(Stream.take(stage.callee.system.deadLetters, 3), (letter) => Effect.sync(() => void letters.push(letter)))
+        Stream.runForEach(Stream.take(stage.callee.system.deadLetters, 3), (letter) =>
+          Effect.sync(() => void letters.push(letter))
+        )
       )
       const held = yield* start(ref.ask.Hold({ key: "a" }))
       yield* journal.seen("a+")
@@ -164,7 +166,10 @@ const accounting = [
       yield* notExecuted(Fiber.join(queued), "Stopping")
       yield* within("500 millis", Fiber.join(leave))
       const { deadLettered, failed, pending, returned } = yield* stage.ledger
-      assert.deepEqual({ deadLettered, failed, pending, returned }, { deadLettered: 3, failed: 1, pending: 0, returned: 1 })
+      assert.deepEqual(
+        { deadLettered, failed, pending, returned },
+        { deadLettered: 3, failed: 1, pending: 0, returned: 1 }
+      )
     })
   )
 ]
@@ -180,7 +185,7 @@ const watched = (stage: Stage) =>
   Watched.behavior(
     Effect.gen(function* () {
       const { incarnation, stop } = yield* Actor.Context
-      if (incarnation > 1) return yield* Effect.fail(new Error("it cannot start again"))
+      if (incarnation > 1) return yield* new Refused({ why: "it cannot start again" })
       return {
         Leave: () => stop,
         Hold: () => stage.journal.note("hold+").pipe(Effect.andThen(stage.journal.wait("hold"))),
@@ -272,12 +277,16 @@ const reasons = [
     })
   ),
 
-  law("S10", "two nodes", "the watch of an actor whose node is lost yields NodeLost, at once", (stage) =>
-    Effect.gen(function* () {
-      const { reason } = yield* setUp(stage)
-      stage.wire.unreachable("away", "home")
-      assert.deepEqual(yield* reason, { _tag: "NodeLost" })
-    }),
+  law(
+    "S10",
+    "two nodes",
+    "the watch of an actor whose node is lost yields NodeLost, at once",
+    (stage) =>
+      Effect.gen(function* () {
+        const { reason } = yield* setUp(stage)
+        stage.wire.unreachable("away", "home")
+        assert.deepEqual(yield* reason, { _tag: "NodeLost" })
+      }),
     { restless: true }
   ),
 
@@ -397,18 +406,22 @@ const watches = [
     })
   ),
 
-  law("S10", "two nodes", "an actor's watch fires when the watched actor's node is lost", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const own = yield* stage.asker.system.spawn("watcher", watcher(stage))
-      const who = yield* stage.spawn(Watched, watched(stage), "watched")
-      yield* own.ask.Watch({ who })
-      yield* stage.arrived
-      stage.wire.unreachable("away", "home")
-      yield* journal.seen("watched NodeLost")
-      yield* own.ask.Count()
-      assert.deepEqual(journal.of("watched"), ["watched NodeLost"])
-    }),
+  law(
+    "S10",
+    "two nodes",
+    "an actor's watch fires when the watched actor's node is lost",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const own = yield* stage.asker.system.spawn("watcher", watcher(stage))
+        const who = yield* stage.spawn(Watched, watched(stage), "watched")
+        yield* own.ask.Watch({ who })
+        yield* stage.arrived
+        stage.wire.unreachable("away", "home")
+        yield* journal.seen("watched NodeLost")
+        yield* own.ask.Count()
+        assert.deepEqual(journal.of("watched"), ["watched NodeLost"])
+      }),
     { restless: true }
   ),
 
@@ -448,7 +461,11 @@ const watches = [
       )
       yield* stage.spawn(Parent, parent, "parent")
       yield* journal.seen("child Normal")
-      assert.deepEqual(journal.entries, ["init 1", ...Array.from({ length: 10 }, (_, n) => `note ${n + 1}`), "child Normal"])
+      assert.deepEqual(journal.entries, [
+        "init 1",
+        ...Array.from({ length: 10 }, (_, n) => `note ${n + 1}`),
+        "child Normal"
+      ])
     })
   )
 ]

@@ -54,7 +54,8 @@ export const carrierLaws = [
       const join = yield* network
       const a = yield* join("a")
       const b = yield* join("b")
-      for (let n = 0; n < 1000; n++) yield* a.connection.send(b.address, Uint8Array.of(n >> 8, n & 255, ...new Array(n % 50).fill(7)))
+      for (let n = 0; n < 1000; n++)
+        yield* a.connection.send(b.address, Uint8Array.of(n >> 8, n & 255, ...new Array(n % 50).fill(7)))
       yield* b.until(() => b.arrived.length >= 1000)
       assert.deepEqual(
         b.arrived.map(({ frame }) => frame[0]! * 256 + frame[1]!),
@@ -75,7 +76,8 @@ export const carrierLaws = [
       const sent = sizes.map((size) => Uint8Array.from({ length: size }, (_, index) => (index * 31 + size) % 256))
       for (const frame of sent) yield* a.connection.send(b.address, frame)
       yield* b.until(() => b.arrived.length >= sent.length)
-      for (const [index, { frame }] of b.arrived.entries()) assert(Buffer.compare(frame, sent[index]!) === 0, `frame ${index}`)
+      for (const [index, { frame }] of b.arrived.entries())
+        assert(Buffer.compare(frame, sent[index]!) === 0, `frame ${index}`)
     })
   ),
 
@@ -90,7 +92,9 @@ export const carrierLaws = [
       yield* a.connection.send(b.address, Uint8Array.of(1))
       yield* c.connection.send(b.address, Uint8Array.of(2))
       yield* b.until(() => b.arrived.length >= 2)
-      const senders = b.arrived.map(({ frame, from }) => `${frame[0]} ${nodeName(from)} ${from.system === a.address.system}`)
+      const senders = b.arrived.map(
+        ({ frame, from }) => `${frame[0]} ${nodeName(from)} ${from.system === a.address.system}`
+      )
       assert.deepEqual(senders.sort(), ["1 node/a true", "2 other/a true"])
     })
   ),
@@ -103,7 +107,9 @@ export const carrierLaws = [
       const a = yield* join("a")
       const b = yield* join("b")
       let during = 0
-      yield* Effect.tap(a.connection.send(b.address, Uint8Array.of(1)), () => Effect.sync(() => (during = b.arrived.length)))
+      yield* Effect.tap(a.connection.send(b.address, Uint8Array.of(1)), () =>
+        Effect.sync(() => (during = b.arrived.length))
+      )
       assert.equal(during, 0)
       yield* b.until(() => b.arrived.length >= 1)
     })
@@ -122,7 +128,10 @@ export const carrierLaws = [
       yield* a.connection.send(c.address, Uint8Array.of(2))
       yield* b.until(() => b.arrived.length >= 1)
       yield* c.until(() => c.arrived.length >= 1)
-      assert.deepEqual([a, b, c, foreign].map(({ arrived }) => arrived.map(({ frame }) => frame[0])), [[], [1], [2], []])
+      assert.deepEqual(
+        [a, b, c, foreign].map(({ arrived }) => arrived.map(({ frame }) => frame[0])),
+        [[], [1], [2], []]
+      )
     })
   ),
 

@@ -181,7 +181,7 @@ const at = (map: Map<string, Deferred.Deferred<void>>, key: string) => {
 // ----- The wire -----
 
 /** A frame that is about to be handed to the carrier. */
-export interface Sending {
+interface Sending {
   readonly from: string
   readonly to: string
   readonly kind: string
@@ -242,7 +242,10 @@ export const makeWire = (): {
       if (fate === "carry") return connection.send(to, frame)
       const again = Effect.suspend(() => connection.send(to, frame))
       if (fate === "twice") return Effect.andThen(connection.send(to, frame), again)
-      return Effect.andThen(fate, Effect.suspend(() => connection.send(to, frame)))
+      return Effect.andThen(
+        fate,
+        Effect.suspend(() => connection.send(to, frame))
+      )
     }
   })
   return { wire, over }
@@ -380,7 +383,7 @@ const shifted = (clock: Clock.Clock, millis: number): Clock.Clock => {
 }
 
 /** Asserts that every accepted message is in one state and every ask has ended, once. */
-export const balanced = (snapshot: Ledger.Snapshot): void => {
+const balanced = (snapshot: Ledger.Snapshot): void => {
   assert.deepEqual(snapshot.faults, [], "the ledger found something that ended twice")
   assert.equal(snapshot.pending, 0, "accepted messages have not ended")
   assert.equal(snapshot.open, 0, "asks have not ended")
@@ -516,7 +519,7 @@ export const refOf = <const Rs extends ReadonlyArray<Protocol.Any>>(
   text: string,
   ...rpcs: Rs
 ): Effect.Effect<ActorRef.ActorRef<Rs[number]>> =>
-  Schema.decodeUnknownEffect(ActorRef.schema(...rpcs))(text).pipe(
+  Schema.decodeEffect(ActorRef.schema(...rpcs))(text).pipe(
     Effect.provideService(ActorSystem.ActorSystem, stage.asker.system),
     Effect.orDie
   )

@@ -7,22 +7,26 @@ import { anywhere, law, notExecuted, start, within } from "./Law.ts"
 import { Subject, subject } from "./Subject.ts"
 
 export const nameLaws = [
-  law("S11", "one node", "a second actor of a name on a node is refused with StartError, while it starts too", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const { system } = stage.callee
-      yield* system.spawn("alice", subject(journal))
-      const taken = yield* Effect.flip(system.spawn("alice", subject(journal)))
-      assert.deepEqual([taken._tag, taken.path, taken.reason], ["StartError", "alice", "NameTaken"])
-      const Late = Actor.make("Late", [])
-      const late = Late.behavior(Effect.andThen(journal.note("late"), Effect.as(journal.wait("late"), {})))
-      const spawned = yield* start(system.spawn("late", late))
-      yield* journal.seen("late")
-      assert.equal((yield* Effect.flip(system.spawn("late", late))).reason, "NameTaken")
-      yield* journal.open("late")
-      yield* Fiber.join(spawned)
-      assert.deepEqual(journal.of("init"), ["init 1"])
-    })
+  law(
+    "S11",
+    "one node",
+    "a second actor of a name on a node is refused with StartError, while it starts too",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const { system } = stage.callee
+        yield* system.spawn("alice", subject(journal))
+        const taken = yield* Effect.flip(system.spawn("alice", subject(journal)))
+        assert.deepEqual([taken._tag, taken.path, taken.reason], ["StartError", "alice", "NameTaken"])
+        const Late = Actor.make("Late", [])
+        const late = Late.behavior(Effect.andThen(journal.note("late"), Effect.as(journal.wait("late"), {})))
+        const spawned = yield* start(system.spawn("late", late))
+        yield* journal.seen("late")
+        assert.equal((yield* Effect.flip(system.spawn("late", late))).reason, "NameTaken")
+        yield* journal.open("late")
+        yield* Fiber.join(spawned)
+        assert.deepEqual(journal.of("init"), ["init 1"])
+      })
   ),
 
   law("S11", "two nodes", "actors of different nodes may have one name", (stage) =>
@@ -68,18 +72,22 @@ export const nameLaws = [
     })
   ),
 
-  law("S11", "two nodes", "a lookup that is not told where finds the actor on whichever node has it", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const third = yield* stage.join("third")
-      yield* third.system.spawn("alice", subject(journal))
-      yield* stage.callee.system.spawn("bob", subject(journal))
-      const alice = yield* stage.asker.system.lookup(Subject, "alice")
-      const bob = yield* stage.asker.system.lookup(Subject, "bob")
-      yield* alice.ask.Note({ n: 1 })
-      assert.deepEqual([yield* alice.ask.Count(), yield* bob.ask.Count()], [1, 0])
-      yield* notExecuted(stage.asker.system.lookup(Subject, "carol"), "NoSuchActor")
-    }),
+  law(
+    "S11",
+    "two nodes",
+    "a lookup that is not told where finds the actor on whichever node has it",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const third = yield* stage.join("third")
+        yield* third.system.spawn("alice", subject(journal))
+        yield* stage.callee.system.spawn("bob", subject(journal))
+        const alice = yield* stage.asker.system.lookup(Subject, "alice")
+        const bob = yield* stage.asker.system.lookup(Subject, "bob")
+        yield* alice.ask.Note({ n: 1 })
+        assert.deepEqual([yield* alice.ask.Count(), yield* bob.ask.Count()], [1, 0])
+        yield* notExecuted(stage.asker.system.lookup(Subject, "carol"), "NoSuchActor")
+      }),
     { needs: ["names"] }
   ),
 
@@ -93,7 +101,10 @@ export const nameLaws = [
       assert.equal(String(found), String(there))
       const own = yield* stage.asker.system.lookup(Subject, "alice", { at: { node: "away" } })
       assert.equal(String(own), String(here))
-      assert.equal(String(yield* stage.asker.system.lookup(Subject, "alice", { at: { role: "node", node: "home" } })), String(there))
+      assert.equal(
+        String(yield* stage.asker.system.lookup(Subject, "alice", { at: { role: "node", node: "home" } })),
+        String(there)
+      )
     })
   ),
 
@@ -135,37 +146,45 @@ export const nameLaws = [
     })
   ),
 
-  law("S11", anywhere, "a name is free after its actor's end, a new actor under it is another, and old refs stay dead", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const first = yield* stage.spawn(Subject, subject(journal), "alice")
-      yield* first.ask.Note({ n: 1 })
-      yield* first.stop()
-      yield* notExecuted(stage.asker.system.lookup(Subject, "alice", { at: stage.callee.system.id }), "NoSuchActor")
-      const second = yield* stage.spawn(Subject, subject(journal), "alice")
-      assert.notEqual(String(second), String(first))
-      assert.equal(yield* second.ask.Count(), 0)
-      yield* notExecuted(first.ask.Note({ n: 2 }), "NoSuchActor")
-      yield* Effect.ignore(first.tell.Note({ n: 3 }))
-      yield* first.stop()
-      yield* first.kill
-      assert.equal((yield* first.watch).reason._tag, "NoSuchActor")
-      assert.equal(yield* second.ask.Double({ n: 4 }), 8)
-      assert.deepEqual(journal.of("note"), ["note 1"])
-    })
+  law(
+    "S11",
+    anywhere,
+    "a name is free after its actor's end, a new actor under it is another, and old refs stay dead",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const first = yield* stage.spawn(Subject, subject(journal), "alice")
+        yield* first.ask.Note({ n: 1 })
+        yield* first.stop()
+        yield* notExecuted(stage.asker.system.lookup(Subject, "alice", { at: stage.callee.system.id }), "NoSuchActor")
+        const second = yield* stage.spawn(Subject, subject(journal), "alice")
+        assert.notEqual(String(second), String(first))
+        assert.equal(yield* second.ask.Count(), 0)
+        yield* notExecuted(first.ask.Note({ n: 2 }), "NoSuchActor")
+        yield* Effect.ignore(first.tell.Note({ n: 3 }))
+        yield* first.stop()
+        yield* first.kill
+        assert.equal((yield* first.watch).reason._tag, "NoSuchActor")
+        assert.equal(yield* second.ask.Double({ n: 4 }), 8)
+        assert.deepEqual(journal.of("note"), ["note 1"])
+      })
   ),
 
-  law("S11", anywhere, "a lookup with part of an actor's protocol succeeds, and with more than it is UnsupportedMessage", (stage) =>
-    Effect.gen(function* () {
-      yield* stage.spawn(Subject, subject(stage.journal))
-      const at = stage.callee.system.id
-      const Counter = Actor.make("Counter", [Rpc.make("Count", { success: Schema.Int })])
-      const counter = yield* stage.asker.system.lookup(Counter, "subject", { at })
-      assert.equal(yield* counter.ask.Count(), 0)
-      const Singer = Actor.make("Singer", [Rpc.make("Count", { success: Schema.Int }), Rpc.make("Sing")])
-      const { tag } = yield* notExecuted(stage.asker.system.lookup(Singer, "subject", { at }), "UnsupportedMessage")
-      assert.equal(tag, "Sing")
-    })
+  law(
+    "S11",
+    anywhere,
+    "a lookup with part of an actor's protocol succeeds, and with more than it is UnsupportedMessage",
+    (stage) =>
+      Effect.gen(function* () {
+        yield* stage.spawn(Subject, subject(stage.journal))
+        const at = stage.callee.system.id
+        const Counter = Actor.make("Counter", [Rpc.make("Count", { success: Schema.Int })])
+        const counter = yield* stage.asker.system.lookup(Counter, "subject", { at })
+        assert.equal(yield* counter.ask.Count(), 0)
+        const Singer = Actor.make("Singer", [Rpc.make("Count", { success: Schema.Int }), Rpc.make("Sing")])
+        const { tag } = yield* notExecuted(stage.asker.system.lookup(Singer, "subject", { at }), "UnsupportedMessage")
+        assert.equal(tag, "Sing")
+      })
   ),
 
   law("S11", "one node", "a restarting actor keeps its name", (stage) =>
@@ -179,15 +198,19 @@ export const nameLaws = [
     })
   ),
 
-  law("S11", anywhere, "a ref is a value: equal to another ref of the same actor, and a line of text that names it", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      const other = yield* stage.asker.system.lookup(Subject, "subject", { at: stage.callee.system.id })
-      assert(Equal.equals(ref, other))
-      assert.equal(Hash.hash(ref), Hash.hash(other))
-      const { generation, node, role, system } = stage.callee.system.id
-      assert(String(ref).startsWith(`${system}/${role}/${node}/${generation}/subject#`), String(ref))
-      assert(ActorRef.isActorRef(ref) && !ActorRef.isActorRef(String(ref)))
-    })
+  law(
+    "S11",
+    anywhere,
+    "a ref is a value: equal to another ref of the same actor, and a line of text that names it",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const other = yield* stage.asker.system.lookup(Subject, "subject", { at: stage.callee.system.id })
+        assert(Equal.equals(ref, other))
+        assert.equal(Hash.hash(ref), Hash.hash(other))
+        const { generation, node, role, system } = stage.callee.system.id
+        assert(String(ref).startsWith(`${system}/${role}/${node}/${generation}/subject#`), String(ref))
+        assert(ActorRef.isActorRef(ref) && !ActorRef.isActorRef(String(ref)))
+      })
   )
 ].flat()

@@ -117,7 +117,11 @@ const graceful = [
       const ref = yield* stage.spawn(Subject, subject(journal))
       const held = yield* start(ref.ask.Hold({ key: "a" }))
       yield* journal.seen("a+")
-      const stops = [yield* start(ref.stop()), yield* start(ref.stop()), yield* start(ref.stop({ deadline: "1 seconds" }))]
+      const stops = [
+        yield* start(ref.stop()),
+        yield* start(ref.stop()),
+        yield* start(ref.stop({ deadline: "1 seconds" }))
+      ]
       yield* notExecuted(ref.ask.Count(), "Stopping")
       yield* journal.open("a")
       assert.equal(yield* Fiber.join(held), "a")
@@ -133,7 +137,9 @@ const graceful = [
       const parent = Parent.behavior(
         Effect.gen(function* () {
           const { spawn } = yield* Actor.Context
-          yield* Effect.acquireRelease(Effect.void, () => Effect.andThen(Effect.yieldNow, journal.note("parent released")))
+          yield* Effect.acquireRelease(Effect.void, () =>
+            Effect.andThen(Effect.yieldNow, journal.note("parent released"))
+          )
           yield* Effect.orDie(spawn("child", subject(journal)))
           return { Ping: () => Effect.void }
         })
@@ -150,19 +156,26 @@ const graceful = [
   law("S8", anywhere, "an actor that stops itself finishes the message in hand, and handles no other", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage
-      const Leaver = Actor.make("Leaver", [Rpc.make("Leave"), Rpc.make("Note"), Rpc.make("StopSelf"), Rpc.make("KillSelf")])
+      const Leaver = Actor.make("Leaver", [
+        Rpc.make("Leave"),
+        Rpc.make("Note"),
+        Rpc.make("StopSelf"),
+        Rpc.make("KillSelf")
+      ])
       const leaver = Leaver.behavior(
         Effect.gen(function* () {
           const { stop } = yield* Actor.Context
           const self = yield* Leaver.self
           return {
             Leave: () =>
-              journal.note("leaving").pipe(
-                Effect.andThen(journal.wait("a")),
-                Effect.andThen(stop),
-                Effect.andThen(Effect.yieldNow),
-                Effect.andThen(journal.note("left"))
-              ),
+              journal
+                .note("leaving")
+                .pipe(
+                  Effect.andThen(journal.wait("a")),
+                  Effect.andThen(stop),
+                  Effect.andThen(Effect.yieldNow),
+                  Effect.andThen(journal.note("left"))
+                ),
             Note: () => journal.note("note"),
             StopSelf: () => Effect.andThen(self.stop(), journal.note("after stop")),
             KillSelf: () => Effect.andThen(self.kill, journal.note("after kill"))
@@ -202,7 +215,11 @@ const kills = [
           const { spawn } = yield* Actor.Context
           yield* Effect.orDie(spawn("child", subject(journal)))
           return {
-            Hold: () => journal.note("hold+").pipe(Effect.andThen(journal.wait("h")), Effect.onInterrupt(() => journal.note("hold!")))
+            Hold: () =>
+              journal.note("hold+").pipe(
+                Effect.andThen(journal.wait("h")),
+                Effect.onInterrupt(() => journal.note("hold!"))
+              )
           }
         })
       )
@@ -272,7 +289,10 @@ const owners = [
         Named.behavior(
           Effect.gen(function* () {
             yield* Effect.acquireRelease(journal.note(`${name}+`), () => journal.note(`${name}-`))
-            return { Hold: () => journal.note("hold+").pipe(Effect.andThen(journal.wait("h")), Effect.andThen(journal.note("hold-"))) }
+            return {
+              Hold: () =>
+                journal.note("hold+").pipe(Effect.andThen(journal.wait("h")), Effect.andThen(journal.note("hold-")))
+            }
           })
         )
       for (const name of ["a", "b"]) yield* node.system.spawn(name, named(name))
@@ -395,34 +415,38 @@ const stuck = [
     })
   ),
 
-  law("S8", anywhere, "a child that does not end does not hang its parent's stop longer than the child's own deadlines", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const Child = Actor.make("Child", [Rpc.make("Work")])
-      const Parent = Actor.make("Parent", [Rpc.make("Ping")])
-      const child = Child.behavior(
-        Effect.gen(function* () {
-          yield* Effect.addFinalizer(() => journal.wait("a"))
-          return { Work: () => Effect.uninterruptible(journal.note("work").pipe(Effect.andThen(journal.wait("a")))) }
-        }),
-        { stopDeadline: "50 millis" }
-      )
-      const parent = Parent.behavior(
-        Effect.gen(function* () {
-          const { spawn } = yield* Actor.Context
-          const ref = yield* Effect.orDie(spawn("child", child))
-          yield* Effect.orDie(ref.tell.Work())
-          return { Ping: () => Effect.void }
-        }),
-        { stopDeadline: "50 millis" }
-      )
-      const ref = yield* stage.spawn(Parent, parent, "parent")
-      yield* journal.seen("work")
-      yield* ref.ask.Ping()
-      yield* within("2 seconds", ref.stop())
-      assert.deepEqual(yield* stage.callee.system.tree, [])
-      yield* journal.open("a")
-    })
+  law(
+    "S8",
+    anywhere,
+    "a child that does not end does not hang its parent's stop longer than the child's own deadlines",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Child = Actor.make("Child", [Rpc.make("Work")])
+        const Parent = Actor.make("Parent", [Rpc.make("Ping")])
+        const child = Child.behavior(
+          Effect.gen(function* () {
+            yield* Effect.addFinalizer(() => journal.wait("a"))
+            return { Work: () => Effect.uninterruptible(journal.note("work").pipe(Effect.andThen(journal.wait("a")))) }
+          }),
+          { stopDeadline: "50 millis" }
+        )
+        const parent = Parent.behavior(
+          Effect.gen(function* () {
+            const { spawn } = yield* Actor.Context
+            const ref = yield* Effect.orDie(spawn("child", child))
+            yield* Effect.orDie(ref.tell.Work())
+            return { Ping: () => Effect.void }
+          }),
+          { stopDeadline: "50 millis" }
+        )
+        const ref = yield* stage.spawn(Parent, parent, "parent")
+        yield* journal.seen("work")
+        yield* ref.ask.Ping()
+        yield* within("2 seconds", ref.stop())
+        assert.deepEqual(yield* stage.callee.system.tree, [])
+        yield* journal.open("a")
+      })
   ),
 
   law("S8", "one node", "an init that cannot be interrupted does not hang a stop", (stage) =>

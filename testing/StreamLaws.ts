@@ -297,7 +297,11 @@ const ends = [
       const bystander = yield* stage.spawn(Source, source(journal), "bystander")
       // It stands still for want of credit, and its actor with it.
       const reading = yield* start(
-        collect(Stream.tap(Stream.rechunk(ref.ask.Count({ to: 1000 }), 1), (n) => (n === 2 ? journal.wait("read on") : Effect.void)))
+        collect(
+          Stream.tap(Stream.rechunk(ref.ask.Count({ to: 1000 }), 1), (n) =>
+            n === 2 ? journal.wait("read on") : Effect.void
+          )
+        )
       )
       yield* journal.seen("made 64")
       let lose = true

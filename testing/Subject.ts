@@ -6,7 +6,11 @@ import { Rpc } from "effect/rpc"
 import { Actor, Protocol } from "../core/index.ts"
 import type { Journal } from "./Law.ts"
 
-export class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
+export class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {
+  override get message() {
+    return this.why
+  }
+}
 
 const n = Schema.Int
 const key = Schema.String

@@ -60,29 +60,36 @@ const crashes = [
     })
   ),
 
-  law("S6", anywhere, "what the incarnation's Scope acquired is released before init runs again, the last first", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const Owner = Actor.make("Owner", [Rpc.make("Crash"), Rpc.make("Acquire")])
-      const acquire = (what: string) => Effect.acquireRelease(journal.note(`${what}+`), () => Effect.andThen(Effect.yieldNow, journal.note(`${what}-`)))
-      const owner = Owner.behavior(
-        Effect.gen(function* () {
-          journal.write("init")
-          yield* acquire("a")
-          yield* acquire("b")
-          return {
-            // A handler's Scope is the incarnation's.
-            Acquire: () => acquire("c"),
-            Crash: () => Effect.die(new Error("on purpose"))
-          }
-        })
-      )
-      const ref = yield* stage.spawn(Owner, owner)
-      yield* ref.ask.Acquire()
-      yield* unknown(ref.ask.Crash(), "CalleeCrashed")
-      yield* within("300 millis", ref.ask.Acquire())
-      assert.deepEqual(journal.entries, ["init", "a+", "b+", "c+", "c-", "b-", "a-", "init", "a+", "b+", "c+"])
-    })
+  law(
+    "S6",
+    anywhere,
+    "what the incarnation's Scope acquired is released before init runs again, the last first",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Owner = Actor.make("Owner", [Rpc.make("Crash"), Rpc.make("Acquire")])
+        const acquire = (what: string) =>
+          Effect.acquireRelease(journal.note(`${what}+`), () =>
+            Effect.andThen(Effect.yieldNow, journal.note(`${what}-`))
+          )
+        const owner = Owner.behavior(
+          Effect.gen(function* () {
+            journal.write("init")
+            yield* acquire("a")
+            yield* acquire("b")
+            return {
+              // A handler's Scope is the incarnation's.
+              Acquire: () => acquire("c"),
+              Crash: () => Effect.die(new Error("on purpose"))
+            }
+          })
+        )
+        const ref = yield* stage.spawn(Owner, owner)
+        yield* ref.ask.Acquire()
+        yield* unknown(ref.ask.Crash(), "CalleeCrashed")
+        yield* within("300 millis", ref.ask.Acquire())
+        assert.deepEqual(journal.entries, ["init", "a+", "b+", "c+", "c-", "b-", "a-", "init", "a+", "b+", "c+"])
+      })
   ),
 
   law("S6", anywhere, "each restart is an event with the new incarnation and the cause", (stage) =>
@@ -145,7 +152,7 @@ const starter = (times: Array<number>, fails: (start: number) => boolean) =>
   Starter.behavior(
     Effect.gen(function* () {
       times.push(yield* Clock.currentTimeMillis)
-      if (fails(times.length)) return yield* Effect.fail(new Error(`init ${times.length} failed`))
+      if (fails(times.length)) return yield* new Refused({ why: `init ${times.length} failed` })
       return { Crash: () => Effect.die(new Error("on purpose")), Ping: () => Effect.void }
     })
   )
@@ -155,7 +162,10 @@ const afterBackoff = (times: ReadonlyArray<number>, nominal: ReadonlyArray<numbe
   const gaps = times.slice(1).map((time, index) => time - times[index]!)
   for (const [index, gap] of gaps.entries()) {
     const backoff = nominal[index]!
-    assert(gap >= backoff * 0.8 - 1 && gap <= backoff * 1.2 + 150, `restart ${index + 1} came after ${gap} ms, not ${backoff} ms`)
+    assert(
+      gap >= backoff * 0.8 - 1 && gap <= backoff * 1.2 + 150,
+      `restart ${index + 1} came after ${gap} ms, not ${backoff} ms`
+    )
   }
   assert.equal(gaps.length, nominal.length)
 }
@@ -185,35 +195,42 @@ const starting = [
     })
   ),
 
-  law("S7", "one node", "spawn fails with StartError and its cause when init fails or breaks, and the name is free again", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const Failing = Actor.make("Failing", [])
-      const acquire = Effect.acquireRelease(journal.note("acquired"), () => journal.note("released"))
-      const inits: Record<string, Effect.Effect<{}, Refused, Scope.Scope>> = {
-        fails: Effect.andThen(acquire, Effect.fail(new Refused({ why: "not today" }))),
-        "fails later": Effect.andThen(acquire, Effect.andThen(Effect.yieldNow, Effect.fail(new Refused({ why: "not today" })))),
-        breaks: Effect.andThen(acquire, Effect.die(new Error("broken"))),
-        throws: Effect.andThen(
-          acquire,
-          Effect.suspend((): Effect.Effect<{}> => {
-            throw new Error("broken")
-          })
-        )
-      }
-      for (const [how, init] of Object.entries(inits)) {
-        journal.clear()
-        const error = yield* Effect.flip(stage.callee.system.spawn("failing", Failing.behavior(init)))
-        assert(error instanceof ActorError.StartError, how)
-        assert.deepEqual([error.path, error.reason], ["failing", "InitFailed"])
-        if (how.startsWith("fails")) assert(error.cause instanceof Refused)
-        else assert.equal((error.cause as Error).message, "broken")
-        yield* journal.seen("released")
-        assert.deepEqual(journal.entries, ["acquired", "released"])
-      }
-      const ref = yield* stage.callee.system.spawn("failing", Failing.behavior({}))
-      yield* ref.stop()
-    })
+  law(
+    "S7",
+    "one node",
+    "spawn fails with StartError and its cause when init fails or breaks, and the name is free again",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Failing = Actor.make("Failing", [])
+        const acquire = Effect.acquireRelease(journal.note("acquired"), () => journal.note("released"))
+        const inits: Record<string, Effect.Effect<Record<never, never>, Refused, Scope.Scope>> = {
+          fails: Effect.andThen(acquire, Effect.fail(new Refused({ why: "not today" }))),
+          "fails later": Effect.andThen(
+            acquire,
+            Effect.andThen(Effect.yieldNow, Effect.fail(new Refused({ why: "not today" })))
+          ),
+          breaks: Effect.andThen(acquire, Effect.die(new Error("broken"))),
+          throws: Effect.andThen(
+            acquire,
+            Effect.suspend((): Effect.Effect<Record<never, never>> => {
+              throw new Error("broken")
+            })
+          )
+        }
+        for (const [how, init] of Object.entries(inits)) {
+          journal.clear()
+          const error = yield* Effect.flip(stage.callee.system.spawn("failing", Failing.behavior(init)))
+          assert(error instanceof ActorError.StartError, how)
+          assert.deepEqual([error.path, error.reason], ["failing", "InitFailed"])
+          if (how.startsWith("fails")) assert(error.cause instanceof Refused)
+          else assert.equal((error.cause as Error).message, "broken")
+          yield* journal.seen("released")
+          assert.deepEqual(journal.entries, ["acquired", "released"])
+        }
+        const ref = yield* stage.callee.system.spawn("failing", Failing.behavior({}))
+        yield* ref.stop()
+      })
   ),
 
   law("S7", "one node", "interrupting a spawn stops the actor and frees its name", (stage) =>
@@ -249,16 +266,24 @@ const starting = [
 ]
 
 const restarts = [
-  law("S7", "one node", "restarts back off from 100 ms, doubling, with a jitter of 20 %, also when init fails", (stage) =>
-    Effect.gen(function* () {
-      const times: Array<number> = []
-      const ref = yield* stage.spawn(Starter, starter(times, (start) => start > 1 && start < 4), "starter")
-      const crashed = yield* Clock.currentTimeMillis
-      times[0] = crashed
-      yield* ref.tell.Crash()
-      yield* within("2 seconds", ref.ask.Ping())
-      afterBackoff(times, [100, 200, 400])
-    })
+  law(
+    "S7",
+    "one node",
+    "restarts back off from 100 ms, doubling, with a jitter of 20 %, also when init fails",
+    (stage) =>
+      Effect.gen(function* () {
+        const times: Array<number> = []
+        const ref = yield* stage.spawn(
+          Starter,
+          starter(times, (start) => start > 1 && start < 4),
+          "starter"
+        )
+        const crashed = yield* Clock.currentTimeMillis
+        times[0] = crashed
+        yield* ref.tell.Crash()
+        yield* within("2 seconds", ref.ask.Ping())
+        afterBackoff(times, [100, 200, 400])
+      })
   ),
 
   law("S7", "one node", "siblings do not back off in step", (stage) =>
@@ -266,7 +291,11 @@ const restarts = [
       const firsts: Array<number> = []
       for (let index = 0; index < 12; index++) {
         const times: Array<number> = []
-        const ref = yield* stage.spawn(Starter, starter(times, () => false), `starter-${index}`)
+        const ref = yield* stage.spawn(
+          Starter,
+          starter(times, () => false),
+          `starter-${index}`
+        )
         times[0] = yield* Clock.currentTimeMillis
         yield* ref.tell.Crash()
         yield* within("1 seconds", ref.ask.Ping())
@@ -276,25 +305,37 @@ const restarts = [
     })
   ),
 
-  law("S7", "one node", "an actor that fails a sixth time within 30 seconds is given up, as Crashed with its cause", (stage) =>
-    Effect.gen(function* () {
-      const times: Array<number> = []
-      const ref = yield* stage.spawn(Starter, starter(times, (start) => start > 1), "starter")
-      times[0] = yield* Clock.currentTimeMillis
-      const watch = yield* start(ref.watch)
-      yield* ref.tell.Crash()
-      const { reason } = yield* within("6 seconds", Fiber.join(watch))
-      assert(reason._tag === "Crashed")
-      assert.equal((reason.cause as Error).message, "init 6 failed")
-      afterBackoff(times, [100, 200, 400, 800, 1600])
-      yield* notExecuted(ref.ask.Ping(), "NoSuchActor")
-      assert.deepEqual(yield* stage.callee.system.tree, [])
-    })
+  law(
+    "S7",
+    "one node",
+    "an actor that fails a sixth time within 30 seconds is given up, as Crashed with its cause",
+    (stage) =>
+      Effect.gen(function* () {
+        const times: Array<number> = []
+        const ref = yield* stage.spawn(
+          Starter,
+          starter(times, (start) => start > 1),
+          "starter"
+        )
+        times[0] = yield* Clock.currentTimeMillis
+        const watch = yield* start(ref.watch)
+        yield* ref.tell.Crash()
+        const { reason } = yield* within("6 seconds", Fiber.join(watch))
+        assert(reason._tag === "Crashed")
+        assert.equal((reason.cause as Error).message, "init 6 failed")
+        afterBackoff(times, [100, 200, 400, 800, 1600])
+        yield* notExecuted(ref.ask.Ping(), "NoSuchActor")
+        assert.deepEqual(yield* stage.callee.system.tree, [])
+      })
   ),
 
   law("S7", "one node", "messages that wait when an actor is given up are returned or dead letters", (stage) =>
     Effect.gen(function* () {
-      const ref = yield* stage.spawn(Starter, starter([], (start) => start > 1), "starter")
+      const ref = yield* stage.spawn(
+        Starter,
+        starter([], (start) => start > 1),
+        "starter"
+      )
       yield* ref.tell.Crash()
       yield* ref.tell.Ping()
       const ask = yield* start(ref.ask.Ping(undefined, { deadline: "10 seconds" }))
@@ -330,7 +371,11 @@ const restarts = [
     (stage) =>
       Effect.gen(function* () {
         const times: Array<number> = []
-        const ref = yield* stage.spawn(Starter, starter(times, () => false), "starter")
+        const ref = yield* stage.spawn(
+          Starter,
+          starter(times, () => false),
+          "starter"
+        )
         const backoffs: Array<number> = []
         const crash = (pause: number) =>
           Effect.gen(function* () {
@@ -343,7 +388,10 @@ const restarts = [
         for (let n = 0; n < 10; n++) yield* crash(8000)
         const nominal = [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]
         for (const [index, backoff] of backoffs.entries()) {
-          assert(backoff >= nominal[index]! * 0.8 - 1 && backoff <= nominal[index]! * 1.2 + 150, `${index}: ${backoffs.join(", ")}`)
+          assert(
+            backoff >= nominal[index]! * 0.8 - 1 && backoff <= nominal[index]! * 1.2 + 150,
+            `${index}: ${backoffs.join(", ")}`
+          )
         }
         yield* crash(61_000)
         assert(backoffs.at(-1)! <= 300, `${backoffs.at(-1)} ms`)
@@ -352,7 +400,12 @@ const restarts = [
   )
 ]
 
-const Family = Actor.make("Family", [Rpc.make("Spawn", { payload: { name: Schema.String } }), Rpc.make("Ping"), Rpc.make("Hold"), Rpc.make("Crash")])
+const Family = Actor.make("Family", [
+  Rpc.make("Spawn", { payload: { name: Schema.String } }),
+  Rpc.make("Ping"),
+  Rpc.make("Hold"),
+  Rpc.make("Crash")
+])
 /** A parent whose children are made by `child`; the first ones at its start. */
 const family = (
   journal: Journal,
@@ -363,7 +416,9 @@ const family = (
   Family.behavior(
     Effect.gen(function* () {
       const { incarnation, spawn } = yield* Actor.Context
-      yield* Effect.acquireRelease(journal.note(`${name}+ ${incarnation}`), () => journal.note(`${name}- ${incarnation}`))
+      yield* Effect.acquireRelease(journal.note(`${name}+ ${incarnation}`), () =>
+        journal.note(`${name}- ${incarnation}`)
+      )
       for (const name of names) yield* Effect.orDie(spawn(name, child(name)))
       return {
         Spawn: ({ name }: { readonly name: string }) => Effect.asVoid(Effect.orDie(spawn(name, child(name)))),
@@ -378,7 +433,9 @@ const Noted = Actor.make("Noted", [Rpc.make("Crash")])
 const noted = (journal: Journal) => (name: string) =>
   Noted.behavior(
     Effect.gen(function* () {
-      yield* Effect.acquireRelease(journal.note(`${name}+`), () => Effect.andThen(Effect.yieldNow, journal.note(`${name}-`)))
+      yield* Effect.acquireRelease(journal.note(`${name}+`), () =>
+        Effect.andThen(Effect.yieldNow, journal.note(`${name}-`))
+      )
       return { Crash: () => Effect.die(new Error(`${name} crashed`)) }
     })
   )
@@ -441,21 +498,25 @@ const families = [
     })
   ),
 
-  law("S7", "one node", "a child that is given up fails its parent with the chain of causes, and the parent restarts", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Family, family(journal, ["a", "b"], noted(journal)), "parent")
-      const restarted = yield* event(stage.callee.system, isRestart("parent"))
-      yield* exhaust(stage, "parent/a")
-      const news = yield* within("300 millis", restarted)
-      assert(news._tag === "ActorRestarted")
-      const { cause } = news
-      assert(cause instanceof ActorError.ChildFailed)
-      assert.deepEqual([cause.path, cause.restarts, cause.withinMillis], ["parent/a", 5, 30_000])
-      assert.equal((cause.cause as Error).message, "a crashed")
-      yield* ref.ask.Ping()
-      journal.inOrder("b-", "parent- 1", "parent+ 2")
-    })
+  law(
+    "S7",
+    "one node",
+    "a child that is given up fails its parent with the chain of causes, and the parent restarts",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Family, family(journal, ["a", "b"], noted(journal)), "parent")
+        const restarted = yield* event(stage.callee.system, isRestart("parent"))
+        yield* exhaust(stage, "parent/a")
+        const news = yield* within("300 millis", restarted)
+        assert(news._tag === "ActorRestarted")
+        const { cause } = news
+        assert(cause instanceof ActorError.ChildFailed)
+        assert.deepEqual([cause.path, cause.restarts, cause.withinMillis], ["parent/a", 5, 30_000])
+        assert.equal((cause.cause as Error).message, "a crashed")
+        yield* ref.ask.Ping()
+        journal.inOrder("b-", "parent- 1", "parent+ 2")
+      })
   ),
 
   law("S7", "one node", "the message that a parent is handling when its child is given up ends as a crash", (stage) =>
@@ -485,7 +546,7 @@ const families = [
             Effect.gen(function* () {
               const { incarnation, self } = yield* Actor.Context
               starts += 1
-              if (incarnation > 1) return yield* Effect.fail(new Error(`${name} fails`))
+              if (incarnation > 1) return yield* new Refused({ why: `${name} fails` })
               yield* (self as any).tell.Crash()
               return { Crash: () => Effect.die(new Error(`${name} crashed`)) }
             }) as Effect.Effect<any>
@@ -503,26 +564,33 @@ const families = [
     { slow: true }
   ),
 
-  law("S7", "one node", "a child whose init fails at its start does not crash its parent, which learns it from spawn", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const Parent = Actor.make("Parent", [Rpc.make("Try", { success: Schema.String })])
-      const Failing = Actor.make("Failing", [])
-      const parent = Parent.behavior(
-        Effect.gen(function* () {
-          const { spawn } = yield* Actor.Context
-          journal.write("init")
-          const failing = Failing.behavior(Effect.fail(new Error("not today")))
-          return {
-            Try: () => Effect.map(Effect.exit(spawn("failing", failing)), (exit) => (Exit.isFailure(exit) ? String(exit.cause) : "started"))
-          }
-        })
-      )
-      const ref = yield* stage.spawn(Parent, parent, "parent")
-      for (let n = 0; n < 8; n++) assert.match(yield* ref.ask.Try(), /init failed with not today/)
-      yield* elapse("300 millis")
-      assert.deepEqual(journal.entries, ["init"])
-    })
+  law(
+    "S7",
+    "one node",
+    "a child whose init fails at its start does not crash its parent, which learns it from spawn",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Parent = Actor.make("Parent", [Rpc.make("Try", { success: Schema.String })])
+        const Failing = Actor.make("Failing", [])
+        const parent = Parent.behavior(
+          Effect.gen(function* () {
+            const { spawn } = yield* Actor.Context
+            journal.write("init")
+            const failing = Failing.behavior(Effect.fail(new Refused({ why: "not today" })))
+            return {
+              Try: () =>
+                Effect.map(Effect.exit(spawn("failing", failing)), (exit) =>
+                  Exit.isFailure(exit) ? String(exit.cause) : "started"
+                )
+            }
+          })
+        )
+        const ref = yield* stage.spawn(Parent, parent, "parent")
+        for (let n = 0; n < 8; n++) assert.match(yield* ref.ask.Try(), /init failed with not today/)
+        yield* elapse("300 millis")
+        assert.deepEqual(journal.entries, ["init"])
+      })
   )
 ]
 

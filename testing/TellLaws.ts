@@ -36,7 +36,7 @@ export const tellLaws = [
       const { journal } = stage
       const ref = yield* stage.spawn(Subject, subject(journal))
       const tell = ref.tell.Note({ n: 7 })
-      ref.tell.Note({ n: 8 })
+      assert(Effect.isEffect(ref.tell.Note({ n: 8 })))
       yield* tell
       yield* tell
       yield* ref.ask.Count()

@@ -4,7 +4,20 @@ import { Deferred, Effect, Equal, Exit, Fiber, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorRef } from "../core/index.ts"
 import { type NodeAddress, Transport } from "../core/Transport.ts"
-import { anywhere, deadLetter, elapse, law, notExecuted, pending, recast, refOf, type Stage, start, unknown, within } from "./Law.ts"
+import {
+  anywhere,
+  deadLetter,
+  elapse,
+  law,
+  notExecuted,
+  pending,
+  recast,
+  refOf,
+  type Stage,
+  start,
+  unknown,
+  within
+} from "./Law.ts"
 import { Subject, subject } from "./Subject.ts"
 
 const encoded = { local: ["encoded"] } as const
@@ -76,20 +89,16 @@ const codecs = [
     { local: ["by-reference"] }
   ),
 
-  law(
-    "S13",
-    "two nodes",
-    "frames between nodes are encoded, by reference too",
-    (stage) =>
-      Effect.gen(function* () {
-        const kept: Array<Item> = []
-        const ref = yield* stage.spawn(Shelf, shelf(kept))
-        const item = new Item({ name: "bolt", at: new Date(5) })
-        const answer = yield* ref.ask.Put({ item })
-        assert.notEqual(kept[0], item)
-        assert.deepEqual([answer.name, answer.at], ["bolt", new Date(5)])
-        yield* notExecuted(ref.tell.Put({ item: { name: 7 } as never }), "EncodeError")
-      })
+  law("S13", "two nodes", "frames between nodes are encoded, by reference too", (stage) =>
+    Effect.gen(function* () {
+      const kept: Array<Item> = []
+      const ref = yield* stage.spawn(Shelf, shelf(kept))
+      const item = new Item({ name: "bolt", at: new Date(5) })
+      const answer = yield* ref.ask.Put({ item })
+      assert.notEqual(kept[0], item)
+      assert.deepEqual([answer.name, answer.at], ["bolt", new Date(5)])
+      yield* notExecuted(ref.tell.Put({ item: { name: 7 } as never }), "EncodeError")
+    })
   ),
 
   law(
@@ -109,15 +118,19 @@ const codecs = [
     encoded
   ),
 
-  law("S13", anywhere, "a tag that the receiver does not know is NotExecuted(UnsupportedMessage), and harms nobody", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      const newer = yield* recast(stage, ref, Rpc.make("Sing", { success: Schema.Int }))
-      yield* notExecuted(newer.ask.Sing(), "UnsupportedMessage")
-      yield* notExecuted(newer.offer.Sing(), "UnsupportedMessage")
-      assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
-      assert.deepEqual(stage.journal.of("init"), ["init 1"])
-    })
+  law(
+    "S13",
+    anywhere,
+    "a tag that the receiver does not know is NotExecuted(UnsupportedMessage), and harms nobody",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const newer = yield* recast(stage, ref, Rpc.make("Sing", { success: Schema.Int }))
+        yield* notExecuted(newer.ask.Sing(), "UnsupportedMessage")
+        yield* notExecuted(newer.offer.Sing(), "UnsupportedMessage")
+        assert.equal(yield* ref.ask.Double({ n: 4 }), 8)
+        assert.deepEqual(stage.journal.of("init"), ["init 1"])
+      })
   ),
 
   law("S13", anywhere, "a ref travels in a message, and works where it arrives", (stage) =>
@@ -125,7 +138,10 @@ const codecs = [
       const { journal } = stage
       const Relay = Actor.make("Relay", [
         Rpc.make("Send", { payload: { to: ActorRef.schema(...Subject.rpcs), n: Schema.Int }, success: Schema.Int }),
-        Rpc.make("Back", { payload: { to: ActorRef.schema(...Subject.rpcs) }, success: ActorRef.schema(...Subject.rpcs) })
+        Rpc.make("Back", {
+          payload: { to: ActorRef.schema(...Subject.rpcs) },
+          success: ActorRef.schema(...Subject.rpcs)
+        })
       ])
       const relay = Relay.behavior({
         Send: ({ n, to }) => Effect.orDie(to.ask.Double({ n })),
@@ -167,7 +183,8 @@ const codecs = [
       ])
       const traced = Traced.behavior({
         Trace: () => Effect.map(Effect.orDie(Effect.currentParentSpan), ({ traceId }) => traceId),
-        Put: ({ key }) => Effect.flatMap(Effect.orDie(Effect.currentParentSpan), ({ spanId }) => stage.journal.note(`${key} ${spanId}`))
+        Put: ({ key }) =>
+          Effect.flatMap(Effect.orDie(Effect.currentParentSpan), ({ spanId }) => stage.journal.note(`${key} ${spanId}`))
       })
       const ref = yield* stage.spawn(Traced, traced)
       const [mine, theirs] = yield* Effect.gen(function* () {
@@ -216,7 +233,13 @@ const rawPeer = (stage: Stage, node: string) =>
     const connect = Effect.gen(function* () {
       yield* send(1, "hello", { versions: [1], generation: "raw", epoch: 1, seen: null, up: false })
       const [, , hello] = yield* next(([, kind, body]) => kind === "hello" && body.seen?.[0] === "raw")
-      yield* send(1, "hello", { versions: [1], generation: "raw", epoch: 1, seen: [hello.generation, hello.epoch], up: true })
+      yield* send(1, "hello", {
+        versions: [1],
+        generation: "raw",
+        epoch: 1,
+        seen: [hello.generation, hello.epoch],
+        up: true
+      })
       let sequence = 0
       return (...envelopes: ReadonlyArray<unknown>) => send(1, "data", 1, hello.epoch, ++sequence, envelopes)
     })
@@ -263,7 +286,9 @@ const frames = [
         yield* send(7, "hello", { versions: [7, 8], generation: "raw", epoch: 1, seen: null, up: false })
         yield* next(([, kind]) => kind === "refuse")
         // It answers every hello so.
-        const refuse = Effect.suspend(() => send(7, "hello", { versions: [7, 8], generation: "raw", epoch: 1, seen: null, up: false }))
+        const refuse = Effect.suspend(() =>
+          send(7, "hello", { versions: [7, 8], generation: "raw", epoch: 1, seen: null, up: false })
+        )
         const again = yield* start(Effect.forever(Effect.andThen(Effect.sleep(20), refuse)))
         const { detail } = yield* within("600 millis", notExecuted(Fiber.join(looking), "NotConnected"))
         assert.match(detail, /no common wire version.*7, 8.*\b1\b/)
@@ -300,9 +325,22 @@ const frames = [
       Effect.gen(function* () {
         const { next, send } = yield* rawPeer(stage, "newer")
         yield* stage.asker.system.spawn("subject", subject(stage.journal))
-        yield* send(1, "hello", { versions: [1, 2], generation: "raw", epoch: 1, seen: null, up: false, more: "to come" })
+        yield* send(1, "hello", {
+          versions: [1, 2],
+          generation: "raw",
+          epoch: 1,
+          seen: null,
+          up: false,
+          more: "to come"
+        })
         const [, , hello] = yield* next(([, kind, body]) => kind === "hello" && body.seen?.[0] === "raw")
-        yield* send(1, "hello", { versions: [1, 2], generation: "raw", epoch: 1, seen: [hello.generation, hello.epoch], up: true })
+        yield* send(1, "hello", {
+          versions: [1, 2],
+          generation: "raw",
+          epoch: 1,
+          seen: [hello.generation, hello.epoch],
+          up: true
+        })
         yield* send(1, "data", 1, hello.epoch, 1, [["m", 1, "subject", 0, "Double", { n: 4 }, 1, 1, 77, null, 5000]])
         const frame = yield* next((frame) => envelopesOf(frame).some(([kind]) => kind === "v"))
         assert.deepEqual(envelopesOf(frame), [["v", 77, 8]])
@@ -321,11 +359,29 @@ const frames = [
         const healthy = yield* stage.spawn(Subject, subject(stage.journal), "there")
         yield* subjectHere.ask.Note({ n: 1 })
         const bytes = Uint8Array.from({ length: 300 }, (_, index) => (index * 151) % 256)
-        for (const text of ["", "x", "{}", "[]", "null", "7", '"hello"', "[1]", '[1,"hello"]', '[1,"hello",null]', '[1,"hello",{}]']) {
+        for (const text of [
+          "",
+          "x",
+          "{}",
+          "[]",
+          "null",
+          "7",
+          '"hello"',
+          "[1]",
+          '[1,"hello"]',
+          '[1,"hello",null]',
+          '[1,"hello",{}]'
+        ]) {
           yield* sendText(text)
         }
         yield* sendText(bytes)
-        for (const text of ['[1,"hello",{"versions":7}]', '[1,"hello",{"versions":[1]}]', '[1,"refuse"]', '[1,"bye"]', '[1,"unheard of",{}]']) {
+        for (const text of [
+          '[1,"hello",{"versions":7}]',
+          '[1,"hello",{"versions":[1]}]',
+          '[1,"refuse"]',
+          '[1,"bye"]',
+          '[1,"unheard of",{}]'
+        ]) {
           yield* sendText(text)
         }
         yield* sendText('[1,"data"]')
@@ -376,28 +432,46 @@ const frames = [
     { restless: true }
   ),
 
-  law("S13", "two nodes", "an envelope that makes no sense does not take the others of its frame with it", (stage) =>
-    Effect.gen(function* () {
-      const { connect, next } = yield* rawPeer(stage, "raw")
-      yield* stage.asker.system.spawn("subject", subject(stage.journal))
-      const data = yield* connect
-      yield* data(["m", 1], null, ["t", 5, { _tag: "?" }], ["m", 1, "subject", 0, "Double", { n: 6 }, 50, 1, 80, null, 5000])
-      yield* next((frame) => envelopesOf(frame).some(([kind, slot, value]) => kind === "v" && slot === 80 && value === 12))
-    }),
+  law(
+    "S13",
+    "two nodes",
+    "an envelope that makes no sense does not take the others of its frame with it",
+    (stage) =>
+      Effect.gen(function* () {
+        const { connect, next } = yield* rawPeer(stage, "raw")
+        yield* stage.asker.system.spawn("subject", subject(stage.journal))
+        const data = yield* connect
+        yield* data(
+          ["m", 1],
+          null,
+          ["t", 5, { _tag: "?" }],
+          ["m", 1, "subject", 0, "Double", { n: 6 }, 50, 1, 80, null, 5000]
+        )
+        yield* next((frame) =>
+          envelopesOf(frame).some(([kind, slot, value]) => kind === "v" && slot === 80 && value === 12)
+        )
+      }),
     { restless: true }
   ),
 
-  law("S13", "two nodes", "an answer goes to the node that the carrier named, whatever the frame says", (stage) =>
-    Effect.gen(function* () {
-      const one = yield* rawPeer(stage, "one")
-      const two = yield* rawPeer(stage, "two")
-      yield* stage.asker.system.spawn("subject", subject(stage.journal))
-      const data = yield* one.connect
-      yield* two.connect
-      yield* data(["m", 1, "subject", 0, "Double", { n: 6 }, 50, 1, 80, null, 5000])
-      yield* one.next((frame) => envelopesOf(frame).some(([kind, slot]) => kind === "v" && slot === 80))
-      assert.equal(two.frames.some((frame) => envelopesOf(frame).length > 0), false)
-    }),
+  law(
+    "S13",
+    "two nodes",
+    "an answer goes to the node that the carrier named, whatever the frame says",
+    (stage) =>
+      Effect.gen(function* () {
+        const one = yield* rawPeer(stage, "one")
+        const two = yield* rawPeer(stage, "two")
+        yield* stage.asker.system.spawn("subject", subject(stage.journal))
+        const data = yield* one.connect
+        yield* two.connect
+        yield* data(["m", 1, "subject", 0, "Double", { n: 6 }, 50, 1, 80, null, 5000])
+        yield* one.next((frame) => envelopesOf(frame).some(([kind, slot]) => kind === "v" && slot === 80))
+        assert.equal(
+          two.frames.some((frame) => envelopesOf(frame).length > 0),
+          false
+        )
+      }),
     { restless: true }
   )
 ]
