@@ -1,11 +1,12 @@
 /**
  * The contract on the in-memory transport.
  *
- * Every law runs under a test clock: encoded, the way users have it; without the hand-off of asks to idle actors, so that
- * both ways through the mailbox are proven; and, for actors of one node, by reference.
+ * Every law runs under a test clock: encoded, the way users have it; for actors of one node also by reference; and again
+ * on the other ways a message can take: without the hand-off of asks to idle actors, and without a ledger.
  */
+import { globSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schema } from "effect"
+import { Clock, Effect, Fiber, Random, Scheduler, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { Actor, ActorSystem } from "troupe"
@@ -23,6 +24,7 @@ const run = (name: string, selection: Contract.Selection, handOff = true) => {
         () =>
           law.effect.pipe(
             Effect.provideService(Contract.Local, selection.local ?? "encoded"),
+            Effect.provideService(Contract.Counting, selection.counting ?? true),
             Effect.provideService(Contract.HandOff, handOff),
             Effect.provideService(Contract.Time, time),
             Effect.provide(Memory.layer)
@@ -36,6 +38,9 @@ const run = (name: string, selection: Contract.Selection, handOff = true) => {
 run("encoded", {})
 run("by reference", { local: "by-reference", placements: ["one node"] })
 run("through the mailbox", { placements: ["one node", "three nodes"] }, false)
+run("by reference, through the mailbox", { local: "by-reference", placements: ["one node"] }, false)
+run("without a ledger", { counting: false, placements: ["one node", "two nodes"] })
+run("by reference, without a ledger", { counting: false, local: "by-reference", placements: ["one node"] })
 
 describe("Memory with a limit", () => {
   for (const { law } of Contract.select({ placements: ["frames"] })) {
@@ -96,6 +101,84 @@ describe("under a test clock", () => {
       yield* stuck!.kill
     }).pipe(Effect.scoped, Effect.provide(Memory.layer), Contract.silently)
   )
+
+  it.effect("S14 randomness is Effect's: a seed decides generations and backoffs", () =>
+    Effect.gen(function* () {
+      const Crasher = Actor.make("Crasher", [Rpc.make("Crash")])
+      const crasher = Crasher.behavior({ Crash: () => Effect.die(new Error("on purpose")) })
+      const run = Effect.gen(function* () {
+        const system = yield* ActorSystem.make({ name: "seeded" })
+        const ref = yield* system.spawn("crasher", crasher)
+        const began = yield* Clock.currentTimeMillis
+        const restarted = yield* Effect.forkChild(
+          Effect.andThen(
+            Stream.runHead(Stream.filter(system.events, ({ _tag }) => _tag === "ActorRestarted")),
+            Clock.currentTimeMillis
+          ),
+          { startImmediately: true }
+        )
+        yield* Effect.exit(ref.ask.Crash())
+        for (let step = 0; step < 150; step++) yield* TestClock.adjust(1)
+        return [system.id.generation, (yield* Fiber.join(restarted)) - began]
+      }).pipe(Effect.scoped, Effect.provide(Memory.layer), Contract.silently)
+      const one = yield* Random.withSeed(run, "one")
+      assert.deepStrictEqual(yield* Random.withSeed(run, "one"), one)
+      assert.notDeepEqual(yield* Random.withSeed(run, "two"), one)
+    })
+  )
+
+  it.effect("S14 scheduling is Effect's Scheduler's: nothing is handled before it says so", () =>
+    Effect.gen(function* () {
+      const tasks: Array<() => void> = []
+      const held: Scheduler.Scheduler = {
+        executionMode: "async",
+        shouldYield: () => false,
+        makeDispatcher: () => ({
+          scheduleTask: (task) => {
+            tasks.push(task)
+          },
+          flush: () => {}
+        })
+      }
+      const runAll = () => {
+        for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) task()
+      }
+      const handled: Array<number> = []
+      const Sink = Actor.make("Sink", [Rpc.make("Put", { payload: { n: Schema.Int } })])
+      const sink = Sink.behavior({ Put: ({ n }) => Effect.sync(() => void handled.push(n)) })
+      const system = yield* Effect.provideService(ActorSystem.make({ name: "held" }), Scheduler.Scheduler, held)
+      const ref = yield* system.spawn("sink", sink)
+      for (const n of [1, 2, 3]) yield* ref.tell.Put({ n })
+      yield* TestClock.withLive(Effect.sleep("30 millis"))
+      assert.deepStrictEqual(handled, [])
+      runAll()
+      assert.deepStrictEqual(handled, [1, 2, 3])
+      yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => runAll()),
+            Effect.yieldNow
+          )
+        ),
+        { startImmediately: true }
+      )
+      yield* ref.kill
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer))
+  )
+
+  it("S14 nothing but the process entry names a clock, a scheduler or a random source of its own", () => {
+    const own =
+      /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.(nextTick|hrtime)|set(Timeout|Immediate|Interval)|queueMicrotask|new Promise|async )/
+    const files = globSync("{core,actors,testing}/*.ts").filter((file) => !file.endsWith("Runtime.ts"))
+    assert.isAbove(files.length, 20)
+    const found = [...files, "transports/Memory.ts"].flatMap((file) =>
+      readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line) && own.test(line))
+        .map((line) => `${file}: ${line.trim()}`)
+    )
+    assert.deepStrictEqual(found, [])
+  })
 
   it.effect("S13 two sibling layers are two networks, and one layer outside is one", () =>
     Effect.gen(function* () {

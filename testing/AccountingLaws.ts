@@ -3,88 +3,98 @@ import assert from "node:assert/strict"
 import { Effect, Fiber, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorRef, type DeadLetter, Ledger } from "../core/index.ts"
-import { anywhere, elapse, law, notExecuted, recast, type Stage, start, unknown, within } from "./Law.ts"
+import { anywhere, elapse, event, law, notExecuted, recast, type Stage, start, unknown, within } from "./Law.ts"
 import { Refused, Subject, subject } from "./Subject.ts"
 
 const accounting = [
-  law("S9", anywhere, "every accepted message ends in exactly one state, and the ledger counts it there", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const before = yield* stage.ledger
-      const ref = yield* stage.callee.system.spawn("subject", subject(journal))
-      const dropper = yield* stage.callee.system.spawn(
-        "dropper",
-        subject(journal, { mailbox: { capacity: 1, overflow: "dropNewest" } })
-      )
-      // handled: two; failed: a crash
-      yield* ref.ask.Double({ n: 1 })
-      yield* Effect.ignore(ref.ask.Refuse({ why: "no" }))
-      yield* unknown(ref.ask.Crash({ why: "on purpose" }), "CalleeCrashed")
-      yield* within("200 millis", journal.seen("init 2"))
-      // cancelled: one that waited, one that ran
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      yield* Fiber.interrupt(yield* start(ref.ask.Count()))
-      yield* Fiber.interrupt(held)
-      // expired: one; the held one is handled, late
-      const late = yield* start(ref.ask.Hold({ key: "b" }, { deadline: "1 seconds" }))
-      yield* journal.seen("b+")
-      const queued = yield* start(ref.ask.Count(undefined, { deadline: "60 millis" }))
-      yield* within("300 millis", notExecuted(Fiber.join(queued), "Expired"))
-      yield* journal.open("b")
-      yield* Fiber.join(late)
-      // shed: one
-      const busy = yield* start(dropper.ask.Hold({ key: "c" }))
-      yield* journal.seen("c+")
-      yield* dropper.tell.Note({ n: 1 })
-      yield* notExecuted(dropper.ask.Double({ n: 1 }), "Shed")
-      yield* journal.open("c")
-      yield* Fiber.join(busy)
-      yield* journal.seen("note 1")
-      yield* dropper.ask.Count()
-      // returned and deadLettered: what waits at a stop; failed: what outlives its deadline
-      const last = yield* start(ref.ask.Hold({ key: "d" }))
-      yield* journal.seen("d+")
-      yield* ref.tell.Note({ n: 2 })
-      const returned = yield* start(ref.ask.Count())
-      const stop = yield* start(ref.stop({ deadline: "20 millis" }))
-      yield* notExecuted(Fiber.join(returned), "Stopping")
-      yield* within("300 millis", unknown(Fiber.join(last), "Interrupted"))
-      yield* Fiber.join(stop)
-      const after = yield* stage.ledger
-      const counts = Object.fromEntries(Ledger.outcomes.map((outcome) => [outcome, after[outcome] - before[outcome]]))
-      assert.deepEqual(counts, {
-        handled: 6,
-        failed: 2,
-        returned: 1,
-        cancelled: 2,
-        expired: 1,
-        shed: 1,
-        deadLettered: 1
-      })
-      assert.equal(after.accepted - before.accepted, 14)
-      assert.deepEqual(
-        Object.fromEntries(Ledger.endings.map((ending) => [ending, after.ended[ending] - before.ended[ending]])),
-        { value: 4, failure: 1, notExecuted: 3, unknown: 2, interrupted: 2 }
-      )
-      assert.equal(after.lateReplies, 0)
-    })
+  law(
+    "S9",
+    anywhere,
+    "every accepted message ends in exactly one state, and the ledger counts it there",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const before = yield* stage.ledger
+        const ref = yield* stage.callee.system.spawn("subject", subject(journal))
+        const dropper = yield* stage.callee.system.spawn(
+          "dropper",
+          subject(journal, { mailbox: { capacity: 1, overflow: "dropNewest" } })
+        )
+        // handled: two; failed: a crash
+        yield* ref.ask.Double({ n: 1 })
+        yield* Effect.ignore(ref.ask.Refuse({ why: "no" }))
+        yield* unknown(ref.ask.Crash({ why: "on purpose" }), "CalleeCrashed")
+        yield* within("200 millis", journal.seen("init 2"))
+        // cancelled: one that waited, one that ran
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        yield* Fiber.interrupt(yield* start(ref.ask.Count()))
+        yield* Fiber.interrupt(held)
+        // expired: one; the held one is handled, late
+        const late = yield* start(ref.ask.Hold({ key: "b" }, { deadline: "1 seconds" }))
+        yield* journal.seen("b+")
+        const queued = yield* start(ref.ask.Count(undefined, { deadline: "60 millis" }))
+        yield* within("300 millis", notExecuted(Fiber.join(queued), "Expired"))
+        yield* journal.open("b")
+        yield* Fiber.join(late)
+        // shed: one
+        const busy = yield* start(dropper.ask.Hold({ key: "c" }))
+        yield* journal.seen("c+")
+        yield* dropper.tell.Note({ n: 1 })
+        yield* notExecuted(dropper.ask.Double({ n: 1 }), "Shed")
+        yield* journal.open("c")
+        yield* Fiber.join(busy)
+        yield* journal.seen("note 1")
+        yield* dropper.ask.Count()
+        // returned and deadLettered: what waits at a stop; failed: what outlives its deadline
+        const last = yield* start(ref.ask.Hold({ key: "d" }))
+        yield* journal.seen("d+")
+        yield* ref.tell.Note({ n: 2 })
+        const returned = yield* start(ref.ask.Count())
+        const stop = yield* start(ref.stop({ deadline: "20 millis" }))
+        yield* notExecuted(Fiber.join(returned), "Stopping")
+        yield* within("300 millis", unknown(Fiber.join(last), "Interrupted"))
+        yield* Fiber.join(stop)
+        const after = yield* stage.ledger
+        const counts = Object.fromEntries(Ledger.outcomes.map((outcome) => [outcome, after[outcome] - before[outcome]]))
+        assert.deepEqual(counts, {
+          handled: 6,
+          failed: 2,
+          returned: 1,
+          cancelled: 2,
+          expired: 1,
+          shed: 1,
+          deadLettered: 1
+        })
+        assert.equal(after.accepted - before.accepted, 14)
+        assert.deepEqual(
+          Object.fromEntries(Ledger.endings.map((ending) => [ending, after.ended[ending] - before.ended[ending]])),
+          { value: 4, failure: 1, notExecuted: 3, unknown: 2, interrupted: 2 }
+        )
+        assert.equal(after.lateReplies, 0)
+      }),
+    { counts: true }
   ),
 
-  law("S9", anywhere, "a message that is refused is not accepted", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.callee.system.spawn("subject", subject(journal, { mailbox: { capacity: 1 } }))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      yield* ref.tell.Note({ n: 1 })
-      const before = yield* stage.ledger
-      yield* notExecuted(ref.tell.Note({ n: 2 }), "MailboxFull")
-      yield* notExecuted(ref.ask.Count(), "MailboxFull")
-      assert.equal((yield* stage.ledger).accepted, before.accepted)
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-    })
+  law(
+    "S9",
+    anywhere,
+    "a message that is refused is not accepted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.callee.system.spawn("subject", subject(journal, { mailbox: { capacity: 1 } }))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        yield* ref.tell.Note({ n: 1 })
+        const before = yield* stage.ledger
+        yield* notExecuted(ref.tell.Note({ n: 2 }), "MailboxFull")
+        yield* notExecuted(ref.ask.Count(), "MailboxFull")
+        assert.equal((yield* stage.ledger).accepted, before.accepted)
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+      }),
+    { counts: true }
   ),
 
   law("S9", anywhere, "dead letters name the actor, the message, its payload and the reason", (stage) =>
@@ -153,24 +163,29 @@ const accounting = [
     { slow: true }
   ),
 
-  law("S9", anywhere, "a node that leaves accounts for what its actors had", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const third = yield* stage.join("third")
-      const ref = yield* third.system.spawn("subject", subject(journal, { stopDeadline: "20 millis" }))
-      yield* ref.tell.Hold({ key: "a" })
-      yield* journal.seen("a+")
-      for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
-      const queued = yield* start(ref.ask.Count())
-      const leave = yield* start(third.leave)
-      yield* notExecuted(Fiber.join(queued), "Stopping")
-      yield* within("500 millis", Fiber.join(leave))
-      const { deadLettered, failed, pending, returned } = yield* stage.ledger
-      assert.deepEqual(
-        { deadLettered, failed, pending, returned },
-        { deadLettered: 3, failed: 1, pending: 0, returned: 1 }
-      )
-    })
+  law(
+    "S9",
+    anywhere,
+    "a node that leaves accounts for what its actors had",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const third = yield* stage.join("third")
+        const ref = yield* third.system.spawn("subject", subject(journal, { stopDeadline: "20 millis" }))
+        yield* ref.tell.Hold({ key: "a" })
+        yield* journal.seen("a+")
+        for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
+        const queued = yield* start(ref.ask.Count())
+        const leave = yield* start(third.leave)
+        yield* notExecuted(Fiber.join(queued), "Stopping")
+        yield* within("500 millis", Fiber.join(leave))
+        const { deadLettered, failed, pending, returned } = yield* stage.ledger
+        assert.deepEqual(
+          { deadLettered, failed, pending, returned },
+          { deadLettered: 3, failed: 1, pending: 0, returned: 1 }
+        )
+      }),
+    { counts: true }
   )
 ]
 
@@ -357,6 +372,12 @@ const watches = [
       yield* reason
       yield* stage.quiet
       assert.equal(news, 0)
+      // The other node has nothing to say to it either: only to the one that waited, and to the stop.
+      const told = stage.wire.sent
+        .filter(({ from, kind }) => from === "home" && kind === "data")
+        .flatMap(({ text }) => JSON.parse(text)[5] as ReadonlyArray<ReadonlyArray<unknown>>)
+        .filter(([kind]) => kind === "t")
+      assert.equal(told.length, stage.placement === "two nodes" ? 2 : 0)
     })
   ),
 
@@ -373,6 +394,43 @@ const watches = [
       const entries = journal.entries.filter((entry) => !entry.startsWith("init"))
       assert.deepEqual(entries, [...Array.from({ length: 200 }, (_, n) => `note ${n + 1}`), "watched Normal"])
     })
+  ),
+
+  law(
+    "S10",
+    "two nodes",
+    "an actor's watch follows every message of the watched actor on a slow carrier too",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const own = yield* stage.asker.system.spawn("watcher", watcher(stage))
+        const who = yield* stage.spawn(Watched, watched(stage), "watched")
+        yield* own.ask.Watch({ who })
+        yield* stage.arrived
+        let frames = 0
+        wire.onSend = ({ from, kind }) => {
+          if (from !== "home" || kind !== "data") return "carry"
+          frames += 1
+          // The first frame occupies the carrier until all the rest waits for it.
+          return frames === 1 ? journal.wait("carrier") : Effect.yieldNow
+        }
+        yield* start(stage.callee.system.lookup(Watched, "none", { at: { node: "away" } }).pipe(Effect.ignore))
+        const over = yield* event(
+          stage.callee.system,
+          (event) => event._tag === "ActorEnded" && event.path === "watched"
+        )
+        yield* who.tell.Say({ to: own, count: 50 })
+        const ended = yield* start(who.watch)
+        yield* Effect.yieldNow
+        yield* over
+        // The news of the end is sent in the turn of the event.
+        yield* Effect.yieldNow
+        yield* journal.open("carrier")
+        yield* journal.seen("watched Normal")
+        yield* Fiber.join(ended)
+        const entries = journal.entries.filter((entry) => !entry.startsWith("init"))
+        assert.deepEqual(entries, [...Array.from({ length: 50 }, (_, n) => `note ${n + 1}`), "watched Normal"])
+      })
   ),
 
   law("S10", anywhere, "an actor's watch is handled in its turn, as a message", (stage) =>

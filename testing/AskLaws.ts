@@ -90,17 +90,22 @@ const answers = [
     })
   ),
 
-  law("S4", anywhere, "many asks at a time each get their own answer", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      const numbers = Array.from({ length: 500 }, (_, n) => n)
-      const doubles = yield* Effect.forEach(numbers, (n) => ref.ask.Double({ n }), { concurrency: "unbounded" })
-      assert.deepEqual(
-        doubles,
-        numbers.map((n) => n * 2)
-      )
-      assert.equal((yield* stage.ledger).ended.value >= 500, true)
-    })
+  law(
+    "S4",
+    anywhere,
+    "many asks at a time each get their own answer",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const numbers = Array.from({ length: 500 }, (_, n) => n)
+        const doubles = yield* Effect.forEach(numbers, (n) => ref.ask.Double({ n }), { concurrency: "unbounded" })
+        assert.deepEqual(
+          doubles,
+          numbers.map((n) => n * 2)
+        )
+        assert.equal((yield* stage.ledger).ended.value >= 500, true)
+      }),
+    { counts: true }
   )
 ]
 
@@ -174,7 +179,8 @@ const notRun = [
         yield* stage.callee.system.idle
         yield* ref.ask.Count()
         assert.deepEqual(journal.of("double"), [])
-      })
+      }),
+    { counts: true }
   ),
 
   law(
@@ -198,7 +204,8 @@ const notRun = [
         yield* ref.ask.Count()
         assert.deepEqual(journal.of("double"), [])
         assert.equal((yield* stage.ledger).expired, 1)
-      })
+      }),
+    { counts: true }
   ),
 
   law("S4", anywhere, "a request whose tag the actor does not know is NotExecuted(UnsupportedMessage)", (stage) =>
@@ -405,7 +412,8 @@ const retries = [
         assert.equal(lost > 1, true)
         assert.equal(journal.count("fetch"), 1)
         assert.equal((yield* stage.ledger).duplicates, 1)
-      })
+      }),
+    { counts: true }
   ),
 
   law(
@@ -443,7 +451,8 @@ const retries = [
         assert.equal(yield* within("3 seconds", Fiber.join(ask)), "held")
         assert.equal(journal.count("hold"), 1)
         assert.equal((yield* stage.ledger).duplicates, 1)
-      })
+      }),
+    { counts: true }
   )
 ]
 
@@ -465,7 +474,8 @@ const mayHaveRun = [
         yield* journal.seen("a-")
         yield* stage.quiet
         assert.equal((yield* stage.ledger).lateReplies, 1)
-      })
+      }),
+    { counts: true }
   ),
 
   law("S4", anywhere, "an ask without a deadline of its own ends after 5 seconds", (stage) =>
@@ -893,44 +903,54 @@ const badCodecs = [
 ]
 
 const interrupts = [
-  law("S4", anywhere, "interrupting an ask takes its queued request back", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const queued = yield* start(ref.ask.Note({ n: 1 }))
-      yield* ref.offer.Note({ n: 2 })
-      yield* Fiber.interrupt(queued)
-      yield* ref.offer.Note({ n: 3 })
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-      yield* stage.callee.system.idle
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), ["note 2", "note 3"])
-      assert.equal((yield* stage.ledger).cancelled, 1)
-      assert.equal((yield* stage.ledger).ended.interrupted, 1)
-    })
+  law(
+    "S4",
+    anywhere,
+    "interrupting an ask takes its queued request back",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const queued = yield* start(ref.ask.Note({ n: 1 }))
+        yield* ref.offer.Note({ n: 2 })
+        yield* Fiber.interrupt(queued)
+        yield* ref.offer.Note({ n: 3 })
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* stage.callee.system.idle
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), ["note 2", "note 3"])
+        assert.equal((yield* stage.ledger).cancelled, 1)
+        assert.equal((yield* stage.ledger).ended.interrupted, 1)
+      }),
+    { counts: true }
   ),
 
-  law("S4", anywhere, "interrupting an ask interrupts its handler, which is no crash and causes no restart", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      yield* ref.tell.Note({ n: 1 })
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const next = yield* start(ref.ask.Double({ n: 2 }))
-      yield* Fiber.interrupt(held)
-      yield* journal.seen("a!")
-      assert.equal(yield* Fiber.join(next), 4)
-      assert.equal(yield* ref.ask.Count(), 2)
-      yield* elapse("200 millis")
-      assert.deepEqual(journal.of("init"), ["init 1"])
-      assert.deepEqual(journal.of("released"), [])
-      const { cancelled, failed } = yield* stage.ledger
-      assert.deepEqual([cancelled, failed], [1, 0])
-    })
+  law(
+    "S4",
+    anywhere,
+    "interrupting an ask interrupts its handler, which is no crash and causes no restart",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        yield* ref.tell.Note({ n: 1 })
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const next = yield* start(ref.ask.Double({ n: 2 }))
+        yield* Fiber.interrupt(held)
+        yield* journal.seen("a!")
+        assert.equal(yield* Fiber.join(next), 4)
+        assert.equal(yield* ref.ask.Count(), 2)
+        yield* elapse("200 millis")
+        assert.deepEqual(journal.of("init"), ["init 1"])
+        assert.deepEqual(journal.of("released"), [])
+        const { cancelled, failed } = yield* stage.ledger
+        assert.deepEqual([cancelled, failed], [1, 0])
+      }),
+    { counts: true }
   ),
 
   law("S4", anywhere, "interrupting an ask interrupts its concurrent handler and nothing else", (stage) =>

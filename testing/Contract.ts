@@ -23,7 +23,18 @@ import { supervisionLaws } from "./SupervisionLaws.ts"
 import { tellLaws } from "./TellLaws.ts"
 import { wireLaws } from "./WireLaws.ts"
 
-export { HandOff, type Law, Local, makeWire, type Need, type Placement, silently, Time, type Wire } from "./Law.ts"
+export {
+  Counting,
+  HandOff,
+  type Law,
+  Local,
+  makeWire,
+  type Need,
+  type Placement,
+  silently,
+  Time,
+  type Wire
+} from "./Law.ts"
 
 /** Every law, in the order of the contract. */
 export const laws: ReadonlyArray<Law> = [
@@ -47,6 +58,8 @@ export interface Selection {
   readonly placements?: ReadonlyArray<Placement>
   /** Default `encoded`. */
   readonly local?: "encoded" | "by-reference"
+  /** Whether the laws run with the real ledger (see `Counting`). Default true. */
+  readonly counting?: boolean
   /** Whether to run the laws that take many seconds of time. Default true: for a test clock. */
   readonly slow?: boolean
   /** Deviations: which laws do not hold here, and why. */
@@ -61,6 +74,7 @@ export interface Selected {
 
 /** The laws to run on a carrier. Dies on a deviation that names no law. */
 export const select = ({
+  counting = true,
   local = "encoded",
   placements,
   provides = ["names", "absence", "departure"],
@@ -70,7 +84,12 @@ export const select = ({
   const unknown = skip.flatMap(({ laws: names }) => names).find((name) => !laws.some((law) => law.name === name))
   if (unknown !== undefined) throw new Error(`expected \`skip\` to name laws, got: "${unknown}"`)
   return laws
-    .filter((law) => law.local.includes(local) && (placements === undefined || placements.includes(law.placement)))
+    .filter(
+      (law) =>
+        (counting || !law.counts) &&
+        law.local.includes(local) &&
+        (placements === undefined || placements.includes(law.placement))
+    )
     .map((law) => {
       const missing = law.needs.find((need) => !provides.includes(need))
       const deviation = skip.find(({ laws: names }) => names.includes(law.name))

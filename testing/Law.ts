@@ -50,6 +50,8 @@ export interface Law {
   readonly local: ReadonlyArray<"encoded" | "by-reference">
   /** It takes longer than 6 seconds of time: worth a test clock. */
   readonly slow: boolean
+  /** It is about what the ledger counts. */
+  readonly counts: boolean
   readonly effect: Effect.Effect<void, unknown, Transport>
 }
 
@@ -63,6 +65,12 @@ export { HandOff } from "../core/Node.ts"
 
 /** Logs nothing: actors that crash on purpose have nothing to say. */
 export const silently = Effect.provideService(Logger.CurrentLoggers, new Set())
+
+/**
+ * Whether the laws run with the real ledger. Without it they prove the shorter way that a plain tell then takes; laws about
+ * what is counted make no sense then.
+ */
+export const Counting = Context.Reference<boolean>("troupe/testing/Counting", { defaultValue: () => true })
 
 /** How the laws let time pass. The default is real time; under a TestClock provide one that adjusts it. */
 export const Time: Context.Reference<{
@@ -284,6 +292,7 @@ export interface Stage {
   readonly arrived: Effect.Effect<void>
   /** Waits until nothing moves on any node and between them. */
   readonly quiet: Effect.Effect<void>
+  /** For laws that say so with `counts`. */
   readonly ledger: Effect.Effect<Ledger.Snapshot>
 }
 
@@ -396,6 +405,7 @@ export interface LawOptions {
   /** Default: both. */
   readonly local?: ReadonlyArray<"encoded" | "by-reference">
   readonly slow?: boolean
+  readonly counts?: boolean
   /** What `quiet` waits for cannot come: a node is cut off, or something was left running. The ledger is asked at the end. */
   readonly restless?: boolean
 }
@@ -406,7 +416,7 @@ export const law = (
   placements: Placement | ReadonlyArray<Placement>,
   name: string,
   play: (stage: Stage) => Effect.Effect<unknown, unknown, Scope.Scope | Transport>,
-  { local = ["encoded", "by-reference"], needs = [], restless = false, slow = false }: LawOptions = {}
+  { counts = false, local = ["encoded", "by-reference"], needs = [], restless = false, slow = false }: LawOptions = {}
 ): ReadonlyArray<Law> =>
   [placements].flat().map((placement) => {
     const effect = Effect.gen(function* () {
@@ -429,7 +439,10 @@ export const law = (
       needs,
       local,
       slow,
-      effect: Effect.suspend(() => Effect.provideService(effect, Ledger.Ledger, Ledger.make()))
+      counts,
+      effect: Effect.flatMap(Counting, (counting) =>
+        counting ? Effect.provideService(effect, Ledger.Ledger, Ledger.make()) : effect
+      )
     }
   })
 
@@ -447,6 +460,7 @@ export const carrierLaw = (
     needs,
     local: ["encoded"],
     slow: false,
+    counts: false,
     effect: Effect.asVoid(Effect.scoped(play))
   }
 ]

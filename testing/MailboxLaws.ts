@@ -76,41 +76,51 @@ const policies = [
     })
   ),
 
-  law("S5", anywhere, "dropOldest sheds the message that waited longest, and its asker learns Shed", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const { free, ref } = yield* busy(stage, { capacity: 2, overflow: "dropOldest" })
-      const letter = yield* deadLetter(stage.callee.system)
-      const oldest = yield* start(ref.ask.Double({ n: 1 }))
-      yield* ref.tell.Note({ n: 2 })
-      yield* ref.tell.Note({ n: 3 })
-      const { policy, tag, to } = yield* notExecuted(Fiber.join(oldest), "Shed")
-      assert.deepEqual([policy, tag, to], ["dropOldest", "Double", "subject"])
-      yield* ref.tell.Note({ n: 4 })
-      const shed = yield* letter
-      assert.deepEqual([shed.reason._tag, shed.tag, shed.to], ["Shed", "Note", "subject"])
-      yield* free
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), ["note 3", "note 4"])
-      assert.deepEqual(journal.of("double"), [])
-      assert.equal((yield* stage.ledger).shed, 2)
-    })
+  law(
+    "S5",
+    anywhere,
+    "dropOldest sheds the message that waited longest, and its asker learns Shed",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const { free, ref } = yield* busy(stage, { capacity: 2, overflow: "dropOldest" })
+        const letter = yield* deadLetter(stage.callee.system)
+        const oldest = yield* start(ref.ask.Double({ n: 1 }))
+        yield* ref.tell.Note({ n: 2 })
+        yield* ref.tell.Note({ n: 3 })
+        const { policy, tag, to } = yield* notExecuted(Fiber.join(oldest), "Shed")
+        assert.deepEqual([policy, tag, to], ["dropOldest", "Double", "subject"])
+        yield* ref.tell.Note({ n: 4 })
+        const shed = yield* letter
+        assert.deepEqual([shed.reason._tag, shed.tag, shed.to], ["Shed", "Note", "subject"])
+        yield* free
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), ["note 3", "note 4"])
+        assert.deepEqual(journal.of("double"), [])
+        assert.equal((yield* stage.ledger).shed, 2)
+      }),
+    { counts: true }
   ),
 
-  law("S5", anywhere, "dropNewest sheds the newest message, and its asker learns Shed", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const { free, ref } = yield* busy(stage, { capacity: 2, overflow: "dropNewest" })
-      const letter = yield* deadLetter(stage.callee.system)
-      for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
-      assert.equal((yield* letter).reason._tag, "Shed")
-      const { policy, tag } = yield* notExecuted(ref.ask.Double({ n: 4 }), "Shed")
-      assert.deepEqual([policy, tag], ["dropNewest", "Double"])
-      yield* free
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
-      assert.equal((yield* stage.ledger).shed, 2)
-    })
+  law(
+    "S5",
+    anywhere,
+    "dropNewest sheds the newest message, and its asker learns Shed",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const { free, ref } = yield* busy(stage, { capacity: 2, overflow: "dropNewest" })
+        const letter = yield* deadLetter(stage.callee.system)
+        for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
+        assert.equal((yield* letter).reason._tag, "Shed")
+        const { policy, tag } = yield* notExecuted(ref.ask.Double({ n: 4 }), "Shed")
+        assert.deepEqual([policy, tag], ["dropNewest", "Double"])
+        yield* free
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
+        assert.equal((yield* stage.ledger).shed, 2)
+      }),
+    { counts: true }
   ),
 
   law("S5", "one node", "capacities and policies that are none are refused", () =>
@@ -270,19 +280,24 @@ const backpressure = [
 ]
 
 const deadlines = [
-  law("S5", "two nodes", "a message whose deadline has passed is discarded at its turn, as expired", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const { free, ref } = yield* busy(stage, {})
-      const ask = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
-      yield* stage.arrived
-      yield* elapse("150 millis")
-      assert(Exit.isFailure(yield* Fiber.await(ask)))
-      yield* free
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("double"), [])
-      assert.equal((yield* stage.ledger).expired, 1)
-    })
+  law(
+    "S5",
+    "two nodes",
+    "a message whose deadline has passed is discarded at its turn, as expired",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const { free, ref } = yield* busy(stage, {})
+        const ask = yield* start(ref.ask.Double({ n: 1 }, { deadline: "60 millis" }))
+        yield* stage.arrived
+        yield* elapse("150 millis")
+        assert(Exit.isFailure(yield* Fiber.await(ask)))
+        yield* free
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("double"), [])
+        assert.equal((yield* stage.ledger).expired, 1)
+      }),
+    { counts: true }
   ),
 
   law(
@@ -344,8 +359,14 @@ const control = [
     (stage) =>
       Effect.gen(function* () {
         const { journal } = stage
-        for (const overflow of ["reject", "dropOldest", "dropNewest", "backpressure"] as const) {
-          const watched = yield* stage.spawn(Subject, subject(journal), `watched-${overflow}`)
+        const policies = ["reject", "dropOldest", "dropNewest", "backpressure"] as const
+        const cases = policies.flatMap((overflow) => [
+          { overflow, first: true },
+          { overflow, first: false }
+        ])
+        for (const { first, overflow } of cases) {
+          const name = `${overflow}-${first}`
+          const watched = yield* stage.spawn(Subject, subject(journal), `watched-${name}`)
           const Watcher = Actor.make("Watcher", [...Subject.rpcs])
           const inner = subject(journal).init as Effect.Effect<any, never, any>
           const watcher = Watcher.behavior(
@@ -356,13 +377,14 @@ const control = [
             }) as Effect.Effect<any>,
             { mailbox: { capacity: 2, overflow } }
           )
-          const ref = yield* stage.callee.system.spawn(overflow, watcher)
-          const held = yield* start(ref.ask.Hold({ key: overflow }))
-          yield* journal.seen(`${overflow}+`)
+          const ref = yield* stage.callee.system.spawn(name, watcher)
+          const held = yield* start(ref.ask.Hold({ key: name }))
+          yield* journal.seen(`${name}+`)
+          if (first) yield* watched.stop()
           yield* ref.tell.Note({ n: 1 })
           yield* ref.tell.Note({ n: 2 })
-          yield* watched.stop()
-          yield* journal.open(overflow)
+          if (!first) yield* watched.stop()
+          yield* journal.open(name)
           yield* Fiber.join(held)
           yield* journal.seen(`${overflow} Shutdown`)
           assert.deepEqual(journal.of("note"), ["note 1", "note 2"])

@@ -101,20 +101,25 @@ const cast = (stage: Stage, how: "Answer" | "Refuse" | "Break" | "Lie" | "Keep")
   })
 
 export const replyLaws = [
-  law("S4c", placements, "a reply address that was passed on is answered by its holder, directly", (stage) =>
-    Effect.gen(function* () {
-      const { ref } = yield* cast(stage, "Answer")
-      for (const text of ["one", "two", "three"]) assert.equal(yield* ref.ask.Question({ text }), `back ${text}`)
-      if (stage.placement === "three nodes") {
-        const answers = stage.wire.sent.filter(({ text }) => text.includes('"back two"'))
-        assert.deepEqual(
-          answers.map(({ from, to }) => [from, to]),
-          [["third", "away"]]
-        )
-      }
-      const { ended } = yield* stage.ledger
-      assert.deepEqual([ended.unknown, ended.failure], [0, 0])
-    })
+  law(
+    "S4c",
+    placements,
+    "a reply address that was passed on is answered by its holder, directly",
+    (stage) =>
+      Effect.gen(function* () {
+        const { ref } = yield* cast(stage, "Answer")
+        for (const text of ["one", "two", "three"]) assert.equal(yield* ref.ask.Question({ text }), `back ${text}`)
+        if (stage.placement === "three nodes") {
+          const answers = stage.wire.sent.filter(({ text }) => text.includes('"back two"'))
+          assert.deepEqual(
+            answers.map(({ from, to }) => [from, to]),
+            [["third", "away"]]
+          )
+        }
+        const { ended } = yield* stage.ledger
+        assert.deepEqual([ended.unknown, ended.failure], [0, 0])
+      }),
+    { counts: true }
   ),
 
   law("S4c", placements, "the holder of a reply address answers with the request's typed error", (stage) =>
@@ -185,27 +190,37 @@ export const replyLaws = [
     })
   ),
 
-  law("S4c", placements, "a second answer is dropped and counted", (stage) =>
-    Effect.gen(function* () {
-      const { back, ref } = yield* cast(stage, "Answer")
-      yield* ref.ask.Extra({ mode: "twice" })
-      assert.equal(yield* ref.ask.Question({ text: "one" }), "back one")
-      yield* back.ask.Ping()
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 1)
-    })
+  law(
+    "S4c",
+    placements,
+    "a second answer is dropped and counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { back, ref } = yield* cast(stage, "Answer")
+        yield* ref.ask.Extra({ mode: "twice" })
+        assert.equal(yield* ref.ask.Question({ text: "one" }), "back one")
+        yield* back.ask.Ping()
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 1)
+      }),
+    { counts: true }
   ),
 
-  law("S4c", placements, "an address that nobody answers is Unknown(Timeout), and a later answer is counted", (stage) =>
-    Effect.gen(function* () {
-      const { back, ref } = yield* cast(stage, "Keep")
-      const ask = yield* start(ref.ask.Question({ text: "one" }, { deadline: "60 millis" }))
-      yield* stage.journal.seen("kept one")
-      assert.equal((yield* within("500 millis", unknown(Fiber.join(ask), "Timeout"))).tag, "Question")
-      yield* back.ask.Release()
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 1)
-    })
+  law(
+    "S4c",
+    placements,
+    "an address that nobody answers is Unknown(Timeout), and a later answer is counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { back, ref } = yield* cast(stage, "Keep")
+        const ask = yield* start(ref.ask.Question({ text: "one" }, { deadline: "60 millis" }))
+        yield* stage.journal.seen("kept one")
+        assert.equal((yield* within("500 millis", unknown(Fiber.join(ask), "Timeout"))).tag, "Question")
+        yield* back.ask.Release()
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 1)
+      }),
+    { counts: true }
   ),
 
   law("S4c", anywhere, "an address that is taken and let go is Unknown(Timeout)", (stage) =>
@@ -218,35 +233,50 @@ export const replyLaws = [
     })
   ),
 
-  law("S4c", anywhere, "a handler may answer at the address it took", (stage) =>
-    Effect.gen(function* () {
-      const { ref } = yield* cast(stage, "Answer")
-      yield* ref.ask.Extra({ mode: "own" })
-      assert.equal(yield* ref.ask.Question({ text: "one" }), "front one")
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 0)
-    })
+  law(
+    "S4c",
+    anywhere,
+    "a handler may answer at the address it took",
+    (stage) =>
+      Effect.gen(function* () {
+        const { ref } = yield* cast(stage, "Answer")
+        yield* ref.ask.Extra({ mode: "own" })
+        assert.equal(yield* ref.ask.Question({ text: "one" }), "front one")
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 0)
+      }),
+    { counts: true }
   ),
 
-  law("S4c", anywhere, "the address of a message that was told takes answers, which are dropped and counted", (stage) =>
-    Effect.gen(function* () {
-      const { back, ref } = yield* cast(stage, "Answer")
-      yield* ref.tell.Question({ text: "one" })
-      yield* ref.ask.Ping()
-      yield* back.ask.Ping()
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 1)
-    })
+  law(
+    "S4c",
+    anywhere,
+    "the address of a message that was told takes answers, which are dropped and counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { back, ref } = yield* cast(stage, "Answer")
+        yield* ref.tell.Question({ text: "one" })
+        yield* ref.ask.Ping()
+        yield* back.ask.Ping()
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 1)
+      }),
+    { counts: true }
   ),
 
-  law("S4c", anywhere, "an address that is taken a second time takes answers, which are dropped and counted", (stage) =>
-    Effect.gen(function* () {
-      const { ref } = yield* cast(stage, "Answer")
-      yield* ref.ask.Extra({ mode: "again" })
-      assert.equal(yield* ref.ask.Question({ text: "one" }), "back one")
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).lateReplies, 1)
-    })
+  law(
+    "S4c",
+    anywhere,
+    "an address that is taken a second time takes answers, which are dropped and counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { ref } = yield* cast(stage, "Answer")
+        yield* ref.ask.Extra({ mode: "again" })
+        assert.equal(yield* ref.ask.Question({ text: "one" }), "back one")
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).lateReplies, 1)
+      }),
+    { counts: true }
   ),
 
   law(
@@ -263,7 +293,8 @@ export const replyLaws = [
         yield* back.ask.Release()
         yield* stage.quiet
         assert.equal((yield* stage.ledger).lateReplies, 1)
-      })
+      }),
+    { counts: true }
   ),
 
   law("S4c", "three nodes", "an ask is Unknown(NodeLost) at once when the holder of its address leaves", (stage) =>
@@ -315,6 +346,7 @@ export const replyLaws = [
         assert.equal(yield* ref.ask.Other(), 7)
         yield* stage.quiet
         assert.equal((yield* stage.ledger).lateReplies, 1)
-      })
+      }),
+    { counts: true }
   )
 ].flat()

@@ -43,20 +43,44 @@ const graceful = [
     })
   ),
 
-  law("S8", anywhere, "a stop interrupts the running handler at its deadline", (stage) =>
+  law(
+    "S8",
+    anywhere,
+    "a stop interrupts the running handler at its deadline",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const stop = yield* start(ref.stop({ deadline: "100 millis" }))
+        yield* notExecuted(ref.ask.Count(), "Stopping")
+        yield* elapse("50 millis")
+        assert.equal(held.pollUnsafe(), undefined)
+        yield* within("500 millis", unknown(Fiber.join(held), "Interrupted"))
+        yield* Fiber.join(stop)
+        assert.deepEqual(journal.entries, ["init 1", "a+", "a!", "released 1"])
+        assert.equal((yield* stage.ledger).failed, 1)
+      }),
+    { counts: true }
+  ),
+
+  law("S8", anywhere, "a stop's deadline is for the handlers of the children too", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      const Parent = Actor.make("Parent", [Rpc.make("Ping")])
+      const parent = Parent.behavior(
+        Effect.gen(function* () {
+          const { spawn } = yield* Actor.Context
+          const child = yield* Effect.orDie(spawn("child", subject(journal)))
+          yield* Effect.orDie(child.tell.Hold({ key: "a" }))
+          return { Ping: () => Effect.void }
+        })
+      )
+      const ref = yield* stage.spawn(Parent, parent, "parent")
       yield* journal.seen("a+")
-      const stop = yield* start(ref.stop({ deadline: "100 millis" }))
-      yield* notExecuted(ref.ask.Count(), "Stopping")
-      yield* elapse("50 millis")
-      assert.equal(held.pollUnsafe(), undefined)
-      yield* within("500 millis", unknown(Fiber.join(held), "Interrupted"))
-      yield* Fiber.join(stop)
+      yield* within("1 seconds", ref.stop({ deadline: "60 millis" }))
       assert.deepEqual(journal.entries, ["init 1", "a+", "a!", "released 1"])
-      assert.equal((yield* stage.ledger).failed, 1)
     })
   ),
 
@@ -72,31 +96,36 @@ const graceful = [
     })
   ),
 
-  law("S8", anywhere, "queued asks are answered Stopping and queued tells become dead letters, at once", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const letter = yield* deadLetter(stage.callee.system)
-      const asks: Array<Fiber.Fiber<unknown, unknown>> = []
-      for (const n of [1, 2, 3]) {
-        yield* ref.tell.Note({ n })
-        asks.push(yield* start(ref.ask.Double({ n })))
-      }
-      yield* stage.arrived
-      const stop = yield* start(ref.stop())
-      for (const ask of asks) assert.equal((yield* notExecuted(Fiber.join(ask), "Stopping")).to, "subject")
-      const { reason, tag, to } = yield* letter
-      assert.deepEqual([reason._tag, tag, to], ["Stopping", "Note", "subject"])
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-      yield* Fiber.join(stop)
-      const { deadLettered, handled, returned } = yield* stage.ledger
-      assert.equal(deadLettered, 3)
-      assert(returned >= 3 && handled >= 1)
-      assert.deepEqual([...journal.of("note"), ...journal.of("double")], [])
-    })
+  law(
+    "S8",
+    anywhere,
+    "queued asks are answered Stopping and queued tells become dead letters, at once",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const letter = yield* deadLetter(stage.callee.system)
+        const asks: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (const n of [1, 2, 3]) {
+          yield* ref.tell.Note({ n })
+          asks.push(yield* start(ref.ask.Double({ n })))
+        }
+        yield* stage.arrived
+        const stop = yield* start(ref.stop())
+        for (const ask of asks) assert.equal((yield* notExecuted(Fiber.join(ask), "Stopping")).to, "subject")
+        const { reason, tag, to } = yield* letter
+        assert.deepEqual([reason._tag, tag, to], ["Stopping", "Note", "subject"])
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* Fiber.join(stop)
+        const { deadLettered, handled, returned } = yield* stage.ledger
+        assert.equal(deadLettered, 3)
+        assert(returned >= 3 && handled >= 1)
+        assert.deepEqual([...journal.of("note"), ...journal.of("double")], [])
+      }),
+    { counts: true }
   ),
 
   law("S8", anywhere, "a stop of an idle actor ends it at once, and a stop of an ended one succeeds", (stage) =>

@@ -103,7 +103,8 @@ const flows = [
           consumed += 1
           assert.equal(element, consumed)
           if (consumed % 100 !== 1) return
-          for (let turn = 0; turn < 30; turn++) yield* other.ask.Ping()
+          for (let turn = 0; turn < 30; turn++) yield* Effect.andThen(Effect.yieldNow, other.ask.Ping())
+          for (let turn = 0; turn < 200; turn++) yield* Effect.yieldNow
           most = Math.max(most, produced() - consumed)
         })
       )

@@ -35,18 +35,23 @@ const crashes = [
     })
   ),
 
-  law("S6", anywhere, "the message that crashed the actor is not handled again", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal))
-      yield* ref.tell.Crash({ why: "told" })
-      yield* within("300 millis", journal.seen("init 2"))
-      yield* unknown(ref.ask.Crash({ why: "asked" }), "CalleeCrashed")
-      yield* within("500 millis", journal.seen("init 3"))
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("crash"), ["crash told", "crash asked"])
-      assert.equal((yield* stage.ledger).failed, 2)
-    })
+  law(
+    "S6",
+    anywhere,
+    "the message that crashed the actor is not handled again",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        yield* ref.tell.Crash({ why: "told" })
+        yield* within("300 millis", journal.seen("init 2"))
+        yield* unknown(ref.ask.Crash({ why: "asked" }), "CalleeCrashed")
+        yield* within("500 millis", journal.seen("init 3"))
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("crash"), ["crash told", "crash asked"])
+        assert.equal((yield* stage.ledger).failed, 2)
+      }),
+    { counts: true }
   ),
 
   law("S6", anywhere, "init rebuilds the state, and nothing else survives", (stage) =>
@@ -329,21 +334,26 @@ const restarts = [
       })
   ),
 
-  law("S7", "one node", "messages that wait when an actor is given up are returned or dead letters", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(
-        Starter,
-        starter([], (start) => start > 1),
-        "starter"
-      )
-      yield* ref.tell.Crash()
-      yield* ref.tell.Ping()
-      const ask = yield* start(ref.ask.Ping(undefined, { deadline: "10 seconds" }))
-      const reason = yield* within("6 seconds", notExecuted(Fiber.join(ask), "Stopping"))
-      assert.equal(reason.to, "starter")
-      const { deadLettered, returned } = yield* stage.ledger
-      assert.deepEqual([deadLettered, returned], [1, 1])
-    })
+  law(
+    "S7",
+    "one node",
+    "messages that wait when an actor is given up are returned or dead letters",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(
+          Starter,
+          starter([], (start) => start > 1),
+          "starter"
+        )
+        yield* ref.tell.Crash()
+        yield* ref.tell.Ping()
+        const ask = yield* start(ref.ask.Ping(undefined, { deadline: "10 seconds" }))
+        const reason = yield* within("6 seconds", notExecuted(Fiber.join(ask), "Stopping"))
+        assert.equal(reason.to, "starter")
+        const { deadLettered, returned } = yield* stage.ledger
+        assert.deepEqual([deadLettered, returned], [1, 1])
+      }),
+    { counts: true }
   ),
 
   law(

@@ -54,15 +54,20 @@ export const tellLaws = [
     })
   ),
 
-  law("S3", "one node", "a tell has been accepted when it succeeds", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      const before = yield* stage.ledger
-      yield* ref.tell.Note({ n: 1 })
-      const after = yield* stage.ledger
-      assert.equal(after.accepted, before.accepted + 1)
-      yield* ref.ask.Count()
-    })
+  law(
+    "S3",
+    "one node",
+    "a tell has been accepted when it succeeds",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const before = yield* stage.ledger
+        yield* ref.tell.Note({ n: 1 })
+        const after = yield* stage.ledger
+        assert.equal(after.accepted, before.accepted + 1)
+        yield* ref.ask.Count()
+      }),
+    { counts: true }
   ),
 
   law("S3", "one node", "a tell to a full mailbox fails with MailboxFull, and its handler does not run", (stage) =>
@@ -84,23 +89,28 @@ export const tellLaws = [
     })
   ),
 
-  law("S3", "two nodes", "a tell that finds a full mailbox on another node becomes a dead letter there", (stage) =>
-    Effect.gen(function* () {
-      const { journal } = stage
-      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { capacity: 2 } }))
-      const held = yield* start(ref.ask.Hold({ key: "a" }))
-      yield* journal.seen("a+")
-      const letter = yield* deadLetter(stage.callee.system)
-      for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
-      const { reason, tag, to } = yield* letter
-      assert.deepEqual([reason._tag, tag, to], ["MailboxFull", "Note", "subject"])
-      yield* journal.open("a")
-      yield* Fiber.join(held)
-      yield* stage.callee.system.idle
-      yield* ref.ask.Count()
-      assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
-      assert.equal((yield* stage.ledger).deadLettered, 1)
-    })
+  law(
+    "S3",
+    "two nodes",
+    "a tell that finds a full mailbox on another node becomes a dead letter there",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { capacity: 2 } }))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const letter = yield* deadLetter(stage.callee.system)
+        for (const n of [1, 2, 3]) yield* ref.tell.Note({ n })
+        const { reason, tag, to } = yield* letter
+        assert.deepEqual([reason._tag, tag, to], ["MailboxFull", "Note", "subject"])
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* stage.callee.system.idle
+        yield* ref.ask.Count()
+        assert.deepEqual(journal.of("note"), ["note 1", "note 2"])
+        assert.equal((yield* stage.ledger).deadLettered, 1)
+      }),
+    { counts: true }
   ),
 
   law("S3", "one node", "a tell to an actor that has ended fails with NoSuchActor", (stage) =>
@@ -112,17 +122,22 @@ export const tellLaws = [
     })
   ),
 
-  law("S3", "two nodes", "a tell to an actor that has ended on another node becomes a dead letter there", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      yield* ref.stop()
-      const letter = yield* deadLetter(stage.callee.system)
-      yield* ref.tell.Note({ n: 1 })
-      const { payload, reason, tag, to } = yield* letter
-      assert.deepEqual([reason._tag, tag, to, payload], ["NoSuchActor", "Note", "subject", { n: 1 }])
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).deadLettered, 1)
-    })
+  law(
+    "S3",
+    "two nodes",
+    "a tell to an actor that has ended on another node becomes a dead letter there",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        yield* ref.stop()
+        const letter = yield* deadLetter(stage.callee.system)
+        yield* ref.tell.Note({ n: 1 })
+        const { payload, reason, tag, to } = yield* letter
+        assert.deepEqual([reason._tag, tag, to, payload], ["NoSuchActor", "Note", "subject", { n: 1 }])
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).deadLettered, 1)
+      }),
+    { counts: true }
   ),
 
   law("S3", "one node", "a tell to a stopping actor fails with Stopping", (stage) =>
@@ -324,16 +339,21 @@ export const tellLaws = [
     })
   ),
 
-  law("S3", anywhere, "a tell that the actor does not understand becomes a dead letter", (stage) =>
-    Effect.gen(function* () {
-      const ref = yield* stage.spawn(Subject, subject(stage.journal))
-      const other = yield* recast(stage, ref, Rpc.make("Sing", { payload: { song: Schema.String } }))
-      const letter = yield* deadLetter(stage.callee.system)
-      yield* other.tell.Sing({ song: "la" })
-      const { reason, tag } = yield* letter
-      assert.deepEqual([reason._tag, tag], ["UnsupportedMessage", "Sing"])
-      yield* stage.quiet
-      assert.equal((yield* stage.ledger).deadLettered, 1)
-    })
+  law(
+    "S3",
+    anywhere,
+    "a tell that the actor does not understand becomes a dead letter",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const other = yield* recast(stage, ref, Rpc.make("Sing", { payload: { song: Schema.String } }))
+        const letter = yield* deadLetter(stage.callee.system)
+        yield* other.tell.Sing({ song: "la" })
+        const { reason, tag } = yield* letter
+        assert.deepEqual([reason._tag, tag], ["UnsupportedMessage", "Sing"])
+        yield* stage.quiet
+        assert.equal((yield* stage.ledger).deadLettered, 1)
+      }),
+    { counts: true }
   )
 ].flat()

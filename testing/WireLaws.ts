@@ -429,7 +429,7 @@ const frames = [
         yield* stage.asker.system.idle
         assert.equal((yield* stage.ledger).pending, 0)
       }),
-    { restless: true }
+    { counts: true, restless: true }
   ),
 
   law(
