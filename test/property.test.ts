@@ -35,7 +35,10 @@ const slot = between(0, 3)
 const node = between(0, 2)
 const turns = between(0, 4)
 const deadline = Schema.Literals([20, 200, 2000, 5000])
-const kinds = ["Put", "Slow", "Fail", "Crash", "CrashLater", "Beside", "CrashBeside", "Flaky", "Forward"] as const
+const kinds = [
+  ...(["Put", "Slow", "Fail", "Crash", "CrashLater", "Beside", "CrashBeside", "Flaky"] as const),
+  ...(["Forward", "Nest", "Echo", "Child", "Quit"] as const)
+] as const
 
 const Command = Schema.Union([
   Schema.TaggedStruct("Spawn", {
@@ -71,6 +74,8 @@ type Command = typeof Command.Type
 interface Program {
   readonly local: "encoded" | "by-reference"
   readonly handOff: boolean
+  /** Whether a ledger counts; without one a plain tell takes a shorter way. */
+  readonly counting: boolean
   /** Whether frames are lost where the commands say so. */
   readonly lossy: boolean
   readonly commands: ReadonlyArray<Command>
@@ -82,6 +87,7 @@ const Program: Arbitrary.Arbitrary<Program> = Arbitrary.map(
   Arbitrary.all({
     local: Arbitrary.schema(Schema.Literals(["encoded", "by-reference"])),
     handOff: Arbitrary.schema(Schema.Boolean),
+    counting: Arbitrary.schema(Schema.Boolean),
     lossy: Arbitrary.schema(Schema.Boolean),
     parts: Arbitrary.all([part, part, part])
   }),
@@ -106,9 +112,15 @@ const Subject = Actor.make("Subject", [
   Rpc.make("CrashBeside", message).annotate(Protocol.Concurrent, true),
   Rpc.make("Flaky", message).annotate(Protocol.Idempotent, true),
   Forwarded,
+  Rpc.make("Nest", message),
+  Rpc.make("Echo", message),
+  Rpc.make("Child", message),
+  Rpc.make("Quit", message),
   Rpc.make("Count", { payload: { id, count: Schema.Int, pause: Schema.Int }, success: Schema.Int, stream: true })
 ])
 const Answerer = Actor.make("Answerer", [Answer])
+const Child = Actor.make("Child", [Rpc.make("Crash")])
+type Ref = ActorRef.ActorRef<(typeof Subject.rpcs)[number]>
 
 /** One actor's life as its handlers note it. */
 interface Life {
@@ -119,12 +131,38 @@ interface Life {
   incarnation: number
   /** How often a handler of it broke. */
   crashes: number
+  /** Children that live. */
+  children: number
   /** The nodes whose watch has said that it ended. */
   readonly ended: Set<number>
 }
 
+interface Sent {
+  readonly id: number
+  readonly how: "tell" | "ask" | "offer" | "stream"
+  readonly kind: (typeof kinds)[number] | "Count"
+  readonly exit: () => Exit.Exit<unknown, unknown> | undefined
+  readonly fiber?: Fiber.Fiber<unknown, unknown>
+  readonly life: Life
+  /** Where it was sent from, and by whom. */
+  readonly node: number
+  readonly sender: string
+  readonly seen?: Array<number>
+  readonly full?: number
+  interrupted: boolean
+  refused: boolean
+}
+
+interface Slot {
+  readonly refs: ReadonlyArray<Ref>
+  readonly life: Life
+  readonly home: Ref
+}
+
 class World {
   id = 0
+  readonly slots: Array<Slot | undefined> = []
+  readonly sent: Array<Sent> = []
   /** How often a handler ran for a message. */
   readonly ran = new Map<number, number>()
   readonly lives: Array<Life> = []
@@ -161,9 +199,47 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
         })
       )
     })
+  const child = Child.behavior(
+    Effect.gen(function* () {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => void (life.children += 1)),
+        () => Effect.sync(() => void (life.children -= 1))
+      )
+      return { Crash: () => Effect.die(new Error("a child crashed")) }
+    })
+  )
+  const sender = `actor ${world.lives.length} of actor-${life.slot}`
+  /** Asks the next actor from inside a handler. */
+  const nest = Effect.suspend(() => {
+    const target = world.slots[(life.slot + 1) % 4]
+    if (target === undefined) return Effect.void
+    const id = ++world.id
+    let exit: Exit.Exit<unknown, unknown> | undefined
+    const { home: node } = life
+    world.sent.push({
+      id,
+      how: "ask",
+      kind: "Put",
+      exit: () => exit,
+      life: target.life,
+      node,
+      sender,
+      interrupted: true,
+      refused: false
+    })
+    const asked = target.refs[node]!.ask.Put({ id }, { deadline: 300 })
+    return Effect.ignore(
+      Effect.onExit(asked, (end) =>
+        Effect.sync(() => {
+          exit = end
+        })
+      )
+    )
+  })
   return Subject.behavior(
     Effect.gen(function* () {
-      const { incarnation, takeReplyTo } = yield* Actor.Context
+      const { incarnation, spawn, stop, takeReplyTo } = yield* Actor.Context
+      const self = yield* Subject.self
       if (incarnation !== life.incarnation + 1)
         world.faults.push(`incarnation ${incarnation} after ${life.incarnation}`)
       if (life.running !== 0) world.faults.push(`incarnation ${incarnation} began while a handler ran`)
@@ -171,6 +247,7 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
           if (life.running !== 0) world.faults.push("the Scope closed while a handler ran")
+          if (life.children !== 0) world.faults.push("the Scope closed before the children had ended")
         })
       )
       return {
@@ -206,6 +283,38 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
               return to
             })
           ),
+        Nest: ({ id }) => run(id, Effect.as(nest, id)),
+        Echo: ({ id }) =>
+          run(
+            id,
+            Effect.sync(() => {
+              const own = ++world.id
+              const refused = !self.tellUnsafe.Put({ id: own })
+              const { home: node } = life
+              world.sent.push({
+                id: own,
+                how: "tell",
+                kind: "Put",
+                exit: () => undefined,
+                life,
+                node,
+                sender,
+                interrupted: false,
+                refused
+              })
+              return id
+            })
+          ),
+        Child: ({ id }) =>
+          run(
+            id,
+            spawn(`child-${id}`, child).pipe(
+              Effect.tap((ref) => (id % 2 === 0 ? ref.tell.Crash() : Effect.void)),
+              Effect.ignore,
+              Effect.as(id)
+            )
+          ),
+        Quit: ({ id }) => run(id, Effect.as(stop, id)),
         Count: ({ count, id, pause }) =>
           Stream.suspend(() => {
             world.begin(life, id, true)
@@ -228,19 +337,6 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
 }
 
 // ----- Running a program -----
-
-interface Sent {
-  readonly id: number
-  readonly how: "tell" | "ask" | "offer" | "stream"
-  readonly kind: (typeof kinds)[number] | "Count"
-  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
-  readonly life: Life
-  readonly node: number
-  readonly seen?: Array<number>
-  readonly full?: number
-  interrupted: boolean
-  refused: boolean
-}
 
 const names = ["x", "y", "z"]
 /** Waits for what may need time to pass. */
@@ -270,9 +366,7 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
     const backs: Array<ActorRef.ActorRef<typeof Answer>> = []
     for (const system of systems) backs.push(yield* system.spawn("answerer", answerer))
 
-    type Ref = ActorRef.ActorRef<(typeof Subject.rpcs)[number]>
-    const slots: Array<{ refs: ReadonlyArray<Ref>; life: Life; home: Ref } | undefined> = []
-    const sent: Array<Sent> = []
+    const { sent, slots } = world
     const ends: Array<Fiber.Fiber<unknown, unknown>> = []
 
     const pause = (turns: number) =>
@@ -282,7 +376,16 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
 
     const spawn = ({ capacity, node, overflow, slot }: Omit<Extract<Command, { _tag: "Spawn" }>, "_tag">) =>
       Effect.gen(function* () {
-        const life: Life = { slot, home: node, order: [], running: 0, incarnation: 0, crashes: 0, ended: new Set() }
+        const life: Life = {
+          slot,
+          home: node,
+          order: [],
+          running: 0,
+          incarnation: 0,
+          crashes: 0,
+          children: 0,
+          ended: new Set()
+        }
         // Every other actor forwards to the other node.
         if (world.left && node === 2) return
         const at = { node: names[(node + slot) % 3]! }
@@ -321,7 +424,17 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
         const refused = unsafe
           ? !ref.tellUnsafe[kind]({ id })
           : Exit.isFailure(yield* Effect.exit(ref.tell[kind]({ id })))
-        sent.push({ id, how: "tell", kind, fiber: undefined, life: target.life, node, interrupted: false, refused })
+        sent.push({
+          id,
+          how: "tell",
+          kind,
+          exit: () => undefined,
+          life: target.life,
+          node,
+          sender: names[node]!,
+          interrupted: false,
+          refused
+        })
       })
 
     const ask = (slot: number, node: number, kind: (typeof kinds)[number], deadline: number) =>
@@ -330,7 +443,18 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
         if (target === undefined) return
         const id = ++world.id
         const fiber = yield* go(target.refs[node]!.ask[kind]({ id }, { deadline }))
-        sent.push({ id, how: "ask", kind, fiber, life: target.life, node, interrupted: false, refused: false })
+        sent.push({
+          id,
+          how: "ask",
+          kind,
+          fiber,
+          exit: () => fiber.pollUnsafe(),
+          life: target.life,
+          node,
+          sender: names[node]!,
+          interrupted: false,
+          refused: false
+        })
       })
 
     const fates = new Map<string, "lose" | "twice">()
@@ -372,6 +496,8 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
             how: "offer",
             kind: "Put",
             fiber,
+            exit: () => fiber.pollUnsafe(),
+            sender: names[command.node]!,
             life: target.life,
             node: command.node,
             interrupted: false,
@@ -393,6 +519,8 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
             how: "stream",
             kind: "Count",
             fiber,
+            exit: () => fiber.pollUnsafe(),
+            sender: names[command.node]!,
             life: target.life,
             node,
             seen,
@@ -447,7 +575,7 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
     const idle = yield* go(Effect.forEach([...systems, ...systems], (system) => system.idle))
     for (let step = 0; step < 20; step++) yield* TestClock.adjust(1)
     assert.isDefined(idle.pollUnsafe(), "the systems do not come to rest")
-    return { systems, sent, ends, slots }
+    return { systems, ends }
   })
 
 // ----- What must hold -----
@@ -459,7 +587,7 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
   const lettersOf = (id: number) =>
     world.letters.filter(({ payload, tag }) => tag !== "Answer" && (payload as { id?: number }).id === id).length
   for (const message of sent) {
-    const { fiber, full, how, id, interrupted, kind, refused, seen } = message
+    const { full, how, id, interrupted, kind, refused, seen } = message
     const ran = world.runs(id)
     const letters = lettersOf(id)
     const what = `${how} ${id} (${kind})`
@@ -475,7 +603,7 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
       else assert.strictEqual(total, 1, `${what}: ${ends}`)
       continue
     }
-    const exit = fiber!.pollUnsafe()
+    const exit = message.exit()
     if (exit === undefined) throw new Error(`${what} has not ended`)
     const error = errorOf(exit)
     if (Exit.isSuccess(exit)) {
@@ -524,13 +652,15 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
   }
   for (const life of world.lives) {
     assert.isAtMost(life.incarnation, life.crashes + 1, `actor-${life.slot} was started again without a crash`)
-    for (const node of [0, 1, 2]) {
-      const mine = new Set(sent.filter((message) => message.life === life && message.node === node).map(({ id }) => id))
-      const order = life.order.filter((id) => mine.has(id))
+    const mine = sent.filter((message) => message.life === life)
+    for (const sender of new Set(mine.map(({ sender }) => sender))) {
+      const ids = new Set(mine.filter((message) => message.sender === sender).map(({ id }) => id))
+      const order = life.order.filter((id) => ids.has(id))
+      const what = `the order of what ${sender} sent to actor-${life.slot}`
       assert.deepStrictEqual(
         order,
-        [...order].sort((a, b) => a - b),
-        `the order of what ${names[node]} sent to actor-${life.slot}`
+        order.toSorted((a, b) => a - b),
+        what
       )
     }
   }
@@ -555,7 +685,8 @@ const property = (program: Program) =>
     const ledger = yield* Ledger.Ledger
     const scope = yield* Scope.make()
     const exit = yield* Effect.gen(function* () {
-      const { ends, sent, slots, systems } = yield* Effect.updateService(play(world, program, wire), Transport, over)
+      const { ends, systems } = yield* Effect.updateService(play(world, program, wire), Transport, over)
+      const { sent, slots } = world
       check(world, sent, lossy)
       balanced(yield* ledger.snapshot, "at rest")
       // Whatever still lives ends when it is stopped, and every watch says so once.
@@ -580,7 +711,7 @@ const property = (program: Program) =>
     return true
   }).pipe(
     Effect.provideService(Contract.HandOff, program.handOff),
-    Effect.provideService(Ledger.Ledger, Ledger.make()),
+    (effect) => (program.counting ? Effect.provideService(effect, Ledger.Ledger, Ledger.make()) : effect),
     Effect.provide(Memory.layer),
     Contract.silently,
     // Assertions are failures, so that they shrink.
