@@ -24,7 +24,7 @@ import { Transport } from "troupe/Transport"
 import { Contract } from "troupe/testing"
 import { Memory } from "troupe/transports/Memory"
 
-const { RUNS = "200", SEED = String(Date.now()) } = process.env
+const { RUNS = "200", SEED = "troupe" } = process.env
 const runs = Number(RUNS)
 const seed = SEED
 

@@ -123,6 +123,31 @@ const accounting = [
     })
   ),
 
+  law("S9", "one node", "events tell an actor's start, its restarts and its end, in order", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const { system } = stage.callee
+      const seen: Array<string> = []
+      const reading = yield* start(
+        Stream.runForEach(system.events, (event) =>
+          Effect.sync(() => {
+            if (event._tag === "ActorEnded") seen.push(`${event.path} ended ${event.reason._tag}`)
+            if (event._tag === "ActorStarted") seen.push(`${event.path} started`)
+            if (event._tag === "ActorRestarted") seen.push(`${event.path} restarted ${event.incarnation}`)
+          })
+        )
+      )
+      const ref = yield* system.spawn("subject", subject(journal))
+      yield* ref.tell.Crash({ why: "on purpose" })
+      yield* within("300 millis", journal.seen("init 2"))
+      yield* ref.ask.Count()
+      yield* ref.kill
+      yield* stage.quiet
+      yield* Fiber.interrupt(reading)
+      assert.deepEqual(seen, ["subject started", "subject restarted 2", "subject ended Killed"])
+    })
+  ),
+
   law("S9", anywhere, "what is returned to its asker is no dead letter", (stage) =>
     Effect.gen(function* () {
       const ref = yield* stage.spawn(Subject, subject(stage.journal))

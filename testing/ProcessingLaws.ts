@@ -173,6 +173,76 @@ const one = [
   )
 ]
 
+const fairness = [
+  law(
+    "S1",
+    "one node",
+    "an actor that always has a message keeps no other from its turn, and can be stopped",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Busy = Actor.make("Busy", [Rpc.make("Again"), Rpc.make("AgainLater")])
+        for (const tag of ["Again", "AgainLater"] as const) {
+          const busy = Busy.behavior(
+            Effect.gen(function* () {
+              const self = yield* Busy.self
+              return {
+                Again: () => Effect.orDie(self.tell.Again()),
+                AgainLater: () => Effect.orDie(Effect.andThen(Effect.yieldNow, self.tell.AgainLater()))
+              }
+            })
+          )
+          const ref = yield* stage.callee.system.spawn(tag, busy)
+          yield* ref.tell[tag]()
+          const other = yield* stage.spawn(Subject, subject(journal), `other-${tag}`)
+          for (let n = 0; n < 20; n++) {
+            yield* Effect.yieldNow
+            assert.equal(yield* other.ask.Double({ n }), n * 2)
+          }
+          yield* ref.stop()
+        }
+      })
+  ),
+
+  law("S1", "one node", "a chain of asks through many actors is answered, however long it is", (stage) =>
+    Effect.gen(function* () {
+      const Link = Actor.make("Link", [Rpc.make("Pass", { payload: { n: Schema.Int }, success: Schema.Int })])
+      const { system } = stage.callee
+      let next: ActorRef.ActorRef<(typeof Link.rpcs)[number]> | undefined
+      for (let index = 0; index < 1500; index++) {
+        const to = next
+        const link = Link.behavior({
+          Pass: ({ n }) => (to === undefined ? Effect.succeed(n) : Effect.orDie(to.ask.Pass({ n: n + 1 })))
+        })
+        next = yield* system.spawn(`link-${index}`, link)
+      }
+      assert.equal(yield* next!.ask.Pass({ n: 1 }), 1500)
+    })
+  ),
+
+  law("S1", "one node", "an actor that asks itself gets no answer, keeps to the deadline, and goes on", (stage) =>
+    Effect.gen(function* () {
+      const Self = Actor.make("Self", [
+        Rpc.make("AskSelf", { success: Schema.String }),
+        Rpc.make("Ping", { success: Schema.Int })
+      ])
+      const self = Self.behavior(
+        Effect.gen(function* () {
+          const me = yield* Self.self
+          return {
+            AskSelf: () =>
+              Effect.map(Effect.flip(me.ask.Ping(undefined, { deadline: "60 millis" })), ({ reason }) => reason._tag),
+            Ping: () => Effect.succeed(1)
+          } as never
+        })
+      )
+      const ref = yield* stage.spawn(Self, self)
+      assert.equal(yield* within("500 millis", ref.ask.AskSelf()), "Expired")
+      assert.equal(yield* ref.ask.Ping(), 1)
+    })
+  )
+]
+
 const Passer = Actor.make("Passer", [
   Rpc.make("Pass", { payload: { to: ActorRef.schema(...Subject.rpcs), from: Schema.Int, count: Schema.Int } })
 ])
@@ -418,4 +488,4 @@ const yields = Effect.gen(function* () {
   for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
 })
 
-export const processingLaws = [...one, ...order].flat()
+export const processingLaws = [...one, ...fairness, ...order].flat()

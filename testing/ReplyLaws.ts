@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect, Exit, Fiber, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, ActorRef, ReplyTo } from "../core/index.ts"
+import { Actor, ActorRef, Protocol, ReplyTo } from "../core/index.ts"
 import { anywhere, law, type Member, type Placement, type Stage, start, unknown, within } from "./Law.ts"
 import { Refused } from "./Subject.ts"
 

@@ -478,6 +478,35 @@ const stuck = [
       })
   ),
 
+  law(
+    "S8",
+    "one node",
+    "a child that stops its parent, and waits for it, does not hang the stop",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Child = Actor.make("Child", [Rpc.make("End")])
+        const Parent = Actor.make("Parent", [Rpc.make("Ping")])
+        const parent = Parent.behavior(
+          Effect.gen(function* () {
+            const { self, spawn } = yield* Actor.Context
+            const child = Child.behavior({
+              End: () => Effect.onInterrupt(self.stop(), () => journal.note("interrupted"))
+            })
+            const ref = yield* Effect.orDie(spawn("child", child))
+            yield* Effect.orDie(ref.tell.End())
+            return { Ping: () => Effect.void }
+          }),
+          { stopDeadline: "50 millis" }
+        )
+        const ref = yield* stage.spawn(Parent, parent, "parent")
+        // The child has the default deadline of its own.
+        yield* within("8 seconds", ref.watch)
+        assert.deepEqual(journal.entries, ["interrupted"])
+      }),
+    { slow: true }
+  ),
+
   law("S8", "one node", "an init that cannot be interrupted does not hang a stop", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage
