@@ -348,5 +348,36 @@ export const replyLaws = [
         assert.equal((yield* stage.ledger).lateReplies, 1)
       }),
     { counts: true }
+  ),
+
+  law("S4c", anywhere, "a concurrent handler takes the address of its own request", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Late = Rpc.make("Late", { payload: { text: Schema.String }, success: Schema.String }).annotate(
+        Protocol.Concurrent,
+        true
+      )
+      const Crowd = Actor.make("Crowd", [Late])
+      const crowd = Crowd.behavior(
+        Effect.gen(function* () {
+          const context = yield* Actor.Context
+          return {
+            Late: ({ text }) =>
+              Effect.gen(function* () {
+                yield* journal.note(`${text}+`)
+                yield* journal.wait(text)
+                const to = yield* context.takeReplyTo(Late)
+                yield* to.succeed(`answer ${text}`)
+                return to
+              })
+          }
+        })
+      )
+      const ref = yield* stage.spawn(Crowd, crowd)
+      const asks = yield* Effect.forEach(["a", "b", "c"], (text) => start(ref.ask.Late({ text })))
+      yield* journal.seen("c+")
+      yield* journal.open("b", "c", "a")
+      assert.deepEqual(yield* Fiber.joinAll(asks), ["answer a", "answer b", "answer c"])
+    })
   )
 ].flat()
