@@ -198,6 +198,8 @@ const notRun = [
         const error = yield* within("500 millis", Effect.flip(Fiber.join(queued)))
         const reason = `${error._tag}(${error.reason._tag})`
         assert(["NotExecuted(Expired)", "Unknown(Timeout)"].includes(reason), reason)
+        // The callee counts from the arrival.
+        yield* elapse("50 millis")
         yield* journal.open("a")
         yield* Fiber.join(held)
         yield* stage.callee.system.idle

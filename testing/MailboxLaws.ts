@@ -199,6 +199,8 @@ const backpressure = [
           stage.placement === "one node" ? ["NotExecuted(Expired)"] : ["NotExecuted(Expired)", "Unknown(Timeout)"]
         assert(ends.includes(end), end)
       }
+      // The callee counts from the arrival.
+      yield* elapse("50 millis")
       yield* free
       yield* ref.ask.Count()
       assert.deepEqual([...journal.of("note"), ...journal.of("double")], ["note 1"])

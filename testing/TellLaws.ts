@@ -3,7 +3,7 @@ import assert from "node:assert/strict"
 import { Effect, Exit, Fiber, Schema, SchemaGetter } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor } from "../core/index.ts"
-import { anywhere, deadLetter, law, notExecuted, recast, refOf, start, within } from "./Law.ts"
+import { anywhere, deadLetter, event, law, notExecuted, recast, refOf, start, within } from "./Law.ts"
 import { Subject, subject } from "./Subject.ts"
 
 const Box = Actor.make("Box", [
@@ -266,11 +266,13 @@ export const tellLaws = [
       const { journal } = stage
       const ref = yield* stage.spawn(Subject, subject(journal))
       yield* ref.tell.Note({ n: 1 })
-      const left = yield* start(ref.watch)
       yield* ref.ask.Count()
+      const down = yield* event(
+        stage.asker.system,
+        (event) => event._tag === "LinkChanged" && event.state._tag === "Down"
+      )
       yield* stage.callee.leave
-      yield* Fiber.join(left)
-      yield* stage.quiet
+      yield* down
       const error = yield* Effect.flip(ref.tell.Note({ n: 2 }))
       assert.equal(error._tag, "NotExecuted")
       assert(["NoSuchActor", "NotConnected"].includes(error.reason._tag), error.message)
