@@ -187,6 +187,22 @@ export const nameLaws = [
       })
   ),
 
+  law("S11", "one node", "a stopping actor keeps its name until its end", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const stop = yield* start(ref.stop())
+      assert.equal((yield* Effect.flip(stage.callee.system.spawn("subject", subject(journal)))).reason, "NameTaken")
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* Fiber.join(stop)
+      const again = yield* stage.callee.system.spawn("subject", subject(journal))
+      assert.equal(yield* again.ask.Count(), 0)
+    })
+  ),
+
   law("S11", "one node", "a restarting actor keeps its name", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage

@@ -415,6 +415,35 @@ const order = [
     })
   ),
 
+  law("S2", "two nodes", "a kill overtakes the messages that wait for the carrier", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.ask.Count()
+      // They take many frames, and each its time.
+      wire.maxFrameBytes = 3000
+      let frames = 0
+      wire.onSend = ({ from, kind }) => {
+        if (from !== "away" || kind !== "data") return "carry"
+        frames += 1
+        return frames === 1 ? journal.wait("carrier") : yields
+      }
+      // This one occupies the carrier; the others wait in the link.
+      yield* ref.tell.Note({ n: 1 })
+      yield* yields
+      for (const n of numbers(400, 2)) yield* ref.tell.Note({ n })
+      const kill = yield* start(ref.kill)
+      yield* yields
+      yield* journal.open("carrier")
+      yield* Fiber.join(kill)
+      yield* stage.arrived
+      assert.deepEqual(
+        journal.of("note").filter((entry) => entry !== "note 1"),
+        []
+      )
+    })
+  ),
+
   law("S2", "two nodes", "a frame that arrives twice is taken once", (stage) =>
     Effect.gen(function* () {
       const { journal, wire } = stage
