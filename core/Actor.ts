@@ -11,6 +11,7 @@ import * as Mailbox from "./Mailbox.ts"
 import type { ActorSystem, Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
 import type { ReplyTo } from "./ReplyTo.ts"
+import { type Policy, policy, type Restart } from "./Supervisor.ts"
 
 /**
  * What handles one request: an Effect of its success, or the `ReplyTo` it took when somebody else answers; a Stream where
@@ -45,6 +46,8 @@ export interface BehaviorOptions {
    * finite.
    */
   readonly stopDeadline?: Duration.Input
+  /** How it is started again when it fails. */
+  readonly restart?: Restart
 }
 
 /** What the runtime gives to every init and handler: the actor's own Scope, its Context, and its node's system. */
@@ -62,6 +65,7 @@ export interface Behavior<in out Rs extends Protocol.Any, out E, out R> {
   readonly init: unknown
   readonly mailbox: Mailbox.Settings
   readonly stopDeadlineMillis: number
+  readonly restart: Policy
 }
 
 /** A definition: the name for people, the messages for the compiler and the wire. */
@@ -105,7 +109,8 @@ export const make = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string,
         rpcs,
         init,
         mailbox: Mailbox.settings(options?.mailbox),
-        stopDeadlineMillis
+        stopDeadlineMillis,
+        restart: policy(options?.restart)
       } as never
     }
   }
@@ -140,5 +145,7 @@ export class Context extends EffectContext.Service<
      * taken before) it is an address whose answers are dropped and counted.
      */
     readonly takeReplyTo: <R extends Protocol.Any>(rpc: R) => Effect.Effect<ReplyTo<R>>
+    /** The same, eager, for hot paths: only while the handler is being called, not in the Effect that it returns. */
+    readonly takeReplyToUnsafe: <R extends Protocol.Any>(rpc: R) => ReplyTo<R>
   }
 >()("troupe/Actor/Context") {}

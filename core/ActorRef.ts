@@ -5,9 +5,9 @@
  * under the same name is another actor. Refs are plain values: copy them, send them, use them from a hundred fibers. Their
  * methods live on a prototype built once per protocol.
  */
-import { type Duration, Effect, Schema, SchemaGetter, SchemaIssue, type Stream } from "effect"
+import { type Duration, Effect, type Exit, Schema, SchemaGetter, SchemaIssue, type Stream } from "effect"
 import type { NotExecuted, Unknown } from "./ActorError.ts"
-import type { AskOptions } from "./Ask.ts"
+import type { AskOptions, AskUnsafeOptions } from "./Ask.ts"
 import { ActorSystem, type Node, type Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
 import { Ref, resolve } from "./Ref.ts"
@@ -39,6 +39,19 @@ export type AskOf<Rs extends Protocol.Any> = {
 }
 
 /**
+ * The asks of a protocol, eager, for hot paths: sends the request now, and calls `onExit` with its end, perhaps before the call
+ * returns. Answers how to cancel the request, after which `onExit` is not called. Where an ask retries by itself (`NoRoute`,
+ * `NotConnected`, `Unknown` of an idempotent request) this does not. Dies on a request that streams.
+ */
+export type AskUnsafe<Rs extends Protocol.Any> = {
+  readonly [R in Rs as R["_tag"]]: (
+    payload: Protocol.Payload<R>,
+    onExit: (exit: Exit.Exit<Protocol.Success<R>, Protocol.Failure<R> | NotExecuted | Unknown>) => void,
+    options?: AskUnsafeOptions
+  ) => () => void
+}
+
+/**
  * The offers of a protocol: tells that wait for room in a `backpressure` mailbox, inside their deadline (default 5
  * seconds). `Unknown` only for another node's actor, when that node is lost before it said whether it took the message.
  */
@@ -57,6 +70,7 @@ export interface ActorRef<Rs extends Protocol.Any> {
   readonly tell: Tell<Rs>
   readonly tellUnsafe: TellUnsafe<Rs>
   readonly ask: AskOf<Rs>
+  readonly askUnsafe: AskUnsafe<Rs>
   readonly offer: Offer<Rs>
   /** Waits for the actor's end. Yields exactly one `Terminated`, at once when it has ended already. */
   readonly watch: Effect.Effect<Terminated>

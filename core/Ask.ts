@@ -41,6 +41,14 @@ export interface AskOptions {
   readonly deadline?: Duration.Input
 }
 
+export interface AskUnsafeOptions {
+  /**
+   * How long to wait for the answer. Default 5 seconds. `Infinity` only where whoever has the request sees to it that it
+   * ends.
+   */
+  readonly deadline?: Duration.Input
+}
+
 const defaultMillis = 5000
 
 /** Reads a deadline option. Throws on one that is not finite, or not more than 0. */
@@ -98,6 +106,8 @@ export class Ask implements Reply, Deadline {
   /** The node (`role/node`) that has the request or its reply address, if that is another one, and known. */
   holder: string | undefined
   done = false
+  /** Whose turn it is to answer, after those of the addresses that were superseded. */
+  turn = 0
   readonly #resume: (effect: Effect.Effect<any, any>) => void
 
   constructor(ref: Ref, method: Method, millis: number, resume: (effect: Effect.Effect<any, any>) => void) {
@@ -123,9 +133,16 @@ export class Ask implements Reply, Deadline {
     return this.slot
   }
 
-  take(): ReplyAddress {
+  address(turn: number): ReplyAddress {
     const { role, node, generation } = this.node.id
-    return { role, node, generation, slot: this.open() }
+    return { role, node, generation, slot: this.open(), turn }
+  }
+
+  release(): void {}
+
+  supersede(turn: number): Reply {
+    this.turn = Math.max(this.turn, turn)
+    return this
   }
 
   succeed(exit: Exit.Success<unknown, unknown>, method: Method): void {
@@ -407,6 +424,37 @@ export const ask = (
     const id = ledger.ask(ref.path, method.tag)
     return Effect.onExit(asked, (exit) => Effect.sync(() => ledger.end(id, endingOf(exit))))
   })
+}
+
+/**
+ * Sends a request now and calls `onExit` with its end, perhaps before it returns; answers how to cancel it, after which
+ * `onExit` is not called. It is sent once: nothing is retried.
+ */
+export const askUnsafe = (
+  ref: Ref,
+  method: Method,
+  payload: unknown,
+  onExit: (exit: Exit.Exit<any, any>) => void,
+  options: AskUnsafeOptions | undefined
+): (() => void) => {
+  if (method.streaming) throw new Error(`expected a request that answers once, got: "${method.tag}", which streams`)
+  const { ledger } = ref.node
+  const millis = options?.deadline === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : deadlineMillis(options)
+  const id = ledger.enabled ? ledger.ask(ref.path, method.tag) : 0
+  const end = (exit: Exit.Exit<any, any>) => {
+    if (id !== 0) ledger.end(id, endingOf(exit))
+    onExit(exit)
+  }
+  // What a plain ask resumes with is always an Exit.
+  const ask = new Ask(ref, method, millis, end as (effect: Effect.Effect<any, any>) => void)
+  const refusal = dispatch(ref, ask, payload, ref.cell === undefined ? ref.node.nextId() : 0, 1)
+  if (refusal !== undefined) ask.abort(refused(ref, refusal))
+  else if (!ask.done && millis !== Number.POSITIVE_INFINITY) ref.node.deadlines.add(ask)
+  return () => {
+    if (ask.done) return
+    ask.cancel()
+    if (id !== 0) ledger.end(id, "interrupted")
+  }
 }
 
 // ----- Streams -----

@@ -142,6 +142,15 @@ export class Cell {
     }
     this.#mailbox ??= new Mailbox()
     const mailbox = this.#mailbox
+    if (method.urgent) {
+      if (head.kind === "method") mailbox.pushUrgent(head, body)
+      else {
+        mailbox.pushUrgent(head, body, head)
+        this.#accepted(head)
+      }
+      if (!this.#active) this.#wake()
+      return undefined
+    }
     if (mailbox.isFull(this.behavior.mailbox)) {
       switch (this.behavior.mailbox.overflow) {
         case "dropNewest":
@@ -572,6 +581,7 @@ export class Cell {
 
   #started(): void {
     this.#phase = "alive"
+    this.#budget?.started(this.node.clock.currentTimeMillisUnsafe())
     const failure = this.#failure
     if (failure !== undefined) {
       this.#failure = undefined
@@ -604,7 +614,7 @@ export class Cell {
       yield* Effect.yieldNow
       for (let cause = first; ; ) {
         yield* self.#clear(0)
-        const delay = (self.#budget ??= new Budget()).fail(
+        const delay = (self.#budget ??= new Budget(self.behavior.restart)).fail(
           self.node.clock.currentTimeMillisUnsafe(),
           self.node.random.nextDoubleUnsafe()
         )
@@ -800,16 +810,12 @@ export class Cell {
     return this.#incarnations
   }
 
-  /** Takes over the reply address of the message that `fiber` handles. */
-  takeReplyTo(method: Method, fiber: Fiber.Fiber<unknown, unknown>): ReplyTo<any> {
-    const head = fiber.getRef(Current) ?? this.#head
+  /** Takes over the reply address of the message that `fiber` handles, or whose handler is being called. */
+  takeReplyTo(method: Method, fiber?: Fiber.Fiber<unknown, unknown>): ReplyTo<any> {
+    const head = fiber?.getRef(Current) ?? this.#head
     const reply = head?.kind === "envelope" && head.method.tag === method.tag ? head.reply : undefined
-    if (reply === undefined) {
-      const { role, node, generation } = this.node.id
-      return new ReplyTo(this.node, method, { role, node, generation, slot: 0 })
-    }
-    ;(head as Envelope).reply = undefined
-    return new ReplyTo(this.node, method, reply.take())
+    if (reply !== undefined) (head as Envelope).reply = undefined
+    return new ReplyTo(this.node, method, reply)
   }
 
   /** Watches another actor on behalf of this one. */
@@ -909,7 +915,8 @@ const contextOf = (cell: Cell): Context["Service"] => ({
       Effect.sync(() => cell.watchOther(ref, (terminated) => Effect.provideContext(onTerminated(terminated), context)))
     ),
   stop: Effect.sync(() => cell.stop(undefined, "Normal")),
-  takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(methodOf(rpc), fiber)))
+  takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(methodOf(rpc), fiber))),
+  takeReplyToUnsafe: (rpc) => cell.takeReplyTo(methodOf(rpc))
 })
 
 // ----- User code, and time for it -----

@@ -9,12 +9,16 @@ import type { NotExecuted, Unknown } from "./ActorError.ts"
 import type { Place } from "./Mailbox.ts"
 import type { Method } from "./Protocol.ts"
 
-/** Where an answer goes. A node, its generation, and the number of a slot there that awaits one answer. */
+/**
+ * Where an answer goes. A node, its generation, the number of a slot there that awaits one answer, and whose turn it is to
+ * answer: addresses of earlier turns were superseded.
+ */
 export interface ReplyAddress {
   readonly role: string
   readonly node: string
   readonly generation: string
   readonly slot: number
+  readonly turn: number
 }
 
 /** The callee's view of whoever awaits an answer, on this node or another. All of it is best effort and never throws. */
@@ -27,8 +31,14 @@ export interface Reply {
   readonly abort: (error: NotExecuted | Unknown) => void
   /** Sends elements of a stream. False when they could not be sent; the ask has then been aborted. */
   readonly elements: (values: ReadonlyArray<unknown>, method: Method) => boolean
-  /** Makes the address answerable from anywhere, and says that its present holder may pass it on. */
-  readonly take: () => ReplyAddress
+  /** Answers of an earlier turn are not taken any more. */
+  readonly turn: number
+  /** Makes the address answerable from anywhere. */
+  readonly address: (turn: number) => ReplyAddress
+  /** Says that this node does not have the address any more. */
+  readonly release: () => void
+  /** Ends the turns before this one; answers who to reply to in it. */
+  readonly supersede: (turn: number) => Reply
 }
 
 /** Where a message stands: outside a full mailbox, in the mailbox, with its handler, or at its end. */

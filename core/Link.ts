@@ -207,9 +207,9 @@ export class Link {
   }
 
   #write({ deadline, text }: Outgoing): string {
-    return deadline === undefined
-      ? text
-      : `${text}${Math.max(deadline - this.node.clock.currentTimeMillisUnsafe(), 0)}]`
+    if (deadline === undefined) return text
+    const left = Math.max(deadline - this.node.clock.currentTimeMillisUnsafe(), 0)
+    return `${text}${left === Number.POSITIVE_INFINITY ? "null" : left}]`
   }
 
   /** The carrier did not take a frame: what was in it certainly did not arrive. */
@@ -423,10 +423,10 @@ export class Link {
   /**
    * Takes one envelope:
    * - `m` kind path actor tag body id attempt slot trace deadline: a message; kind 0 tell, 1 ask, 2 offer
-   * - `v` slot value, `e` slot error, `n` slot NotExecuted, `u` slot Unknown: an answer
+   * - `v` slot value, `e` slot error, `n` slot NotExecuted, `u` slot Unknown: an answer, with its turn if that is not 0
    * - `s` slot elements: of a stream; `g` id count: credit for it
    * - `c` id: cancels a request
-   * - `h` slot held: the peer has the reply address, or has let it go
+   * - `h` slot held turn: the peer has the reply address, or has let it go; earlier turns are over
    * - `w` id path actor, `d` id, `t` id reason: watches, takes back, tells the end
    * - `x` path actor how millis: stops or kills
    */
@@ -459,7 +459,8 @@ export class Link {
       }
     }
     const ask = this.node.slots.get(first)
-    if (ask === undefined) {
+    const turn = third ?? 0
+    if (ask === undefined || turn < ask.turn) {
       if (kind !== "h" && kind !== "s") this.node.ledger.lateReply()
       return
     }
@@ -475,6 +476,7 @@ export class Link {
       case "s":
         return ask.elementsEncoded(second)
       case "h":
+        ask.turn = turn
         if (second) ask.holder = this.name
         else if (ask.holder === this.name) ask.holder = undefined
     }
@@ -497,7 +499,7 @@ export class Link {
     const reply =
       kind === 0
         ? undefined
-        : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot }, path)
+        : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot, turn: 0 }, path)
     const cell = this.#cell(path, actor)
     const method = cell?.behavior.protocol.get(tag)
     if (cell === undefined || method === undefined) {
@@ -572,7 +574,8 @@ export class Link {
   }
 
   hold(address: ReplyAddress, held: boolean): void {
-    this.send({ text: `["h",${address.slot},${held ? 1 : 0}]`, generation: address.generation }, this.name)
+    const { generation, slot, turn } = address
+    this.send({ text: `["h",${slot},${held ? 1 : 0}${turn === 0 ? "" : `,${turn}`}]`, generation }, this.name)
   }
 
   end(path: string, actor: number, generation: string, how: "stop" | "kill", millis: number | undefined): void {
@@ -777,9 +780,22 @@ export class RemoteReply implements Reply {
     return this.#send("s", together, method)
   }
 
-  take(): ReplyAddress {
-    this.#link.hold(this.#address, false)
+  get turn(): number {
+    return this.#address.turn
+  }
+
+  address(): ReplyAddress {
     return this.#address
+  }
+
+  release(): void {
+    this.#link.hold(this.#address, false)
+  }
+
+  supersede(turn: number): Reply {
+    const address = { ...this.#address, turn }
+    this.#link.hold(address, true)
+    return new RemoteReply(this.#link, address, this.#to)
   }
 
   /** The asker waits at another slot now. */
@@ -803,8 +819,8 @@ export class RemoteReply implements Reply {
   }
 
   #send(kind: string, body: unknown, method?: Method): boolean {
-    const { generation, slot } = this.#address
-    const text = JSON.stringify([kind, slot, body ?? null])
+    const { generation, slot, turn } = this.#address
+    const text = JSON.stringify(turn === 0 ? [kind, slot, body ?? null] : [kind, slot, body ?? null, turn])
     const { limit } = this.#link
     const bytes = sizeOf(text, limit)
     if (bytes > limit && method !== undefined) {

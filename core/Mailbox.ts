@@ -3,9 +3,10 @@
  *
  * An entry is a pair, its head (what kind of message, who waits for it) and its body (the payload), so that a plain tell
  * costs no object of its own. Entries stand in a chain of chunks, so a long queue is never copied and gives its memory back
- * as it drains. The mailbox never holds more than `capacity` messages, except under the "unbounded" policy and for signals,
- * which are the actor's own (a watch, a timer) and bounded by what it asked for. Stop, kill and supervision never enter it:
- * they act on the Cell directly, so no amount of data delays them.
+ * as it drains. The mailbox never holds more than `capacity` messages, except under the "unbounded" policy, for signals,
+ * which are the actor's own (a watch, a timer) and bounded by what it asked for, and for urgent messages, which their
+ * protocol bounds; those stand in a lane of their own, which is served first. Stop, kill and supervision never enter it: they
+ * act on the Cell directly, so no amount of data delays them.
  */
 
 /**
@@ -80,7 +81,10 @@ export class Mailbox<Head extends object> {
   #first: Chunk = makeChunk(smallest)
   #last: Chunk = this.#first
   #size = 0
-  #signals = 0
+  /** Of those: signals and urgent messages, which do not count against the capacity. */
+  #exempt = 0
+  #urgent: Array<unknown> | undefined
+  #urgentTaken = 0
   #waiting: Map<Head, Waiting> | undefined
 
   /** How many messages wait inside, signals included. */
@@ -94,7 +98,7 @@ export class Mailbox<Head extends object> {
   }
 
   isFull(settings: Settings): boolean {
-    return this.#size - this.#signals >= settings.capacity
+    return this.#size - this.#exempt >= settings.capacity
   }
 
   /** Appends a message; whether there is room is the caller's to ask. Notes where it stands in `place`. */
@@ -118,17 +122,44 @@ export class Mailbox<Head extends object> {
 
   /** Appends a message that does not count against the capacity. */
   pushSignal(head: Head): void {
-    this.#signals += 1
+    this.#exempt += 1
     this.push(head, undefined)
   }
 
   /** Told by whoever takes a signal: it no longer counts. */
   signalTaken(): void {
-    this.#signals -= 1
+    this.#exempt -= 1
+  }
+
+  /** Appends a message to the lane that is served first. */
+  pushUrgent(head: Head, body: unknown, place?: Place): void {
+    this.#exempt += 1
+    this.#size += 1
+    if (this.#urgent === undefined) this.#urgent = [head, body]
+    else this.#urgent.push(head, body)
+    if (place !== undefined) place.chunk = undefined
+  }
+
+  #takeUrgent(lane: Array<unknown>): boolean {
+    this.head = lane[this.#urgentTaken] as Head
+    this.body = lane[this.#urgentTaken + 1]
+    lane[this.#urgentTaken] = undefined
+    lane[this.#urgentTaken + 1] = undefined
+    this.#urgentTaken += 2
+    this.#exempt -= 1
+    this.#size -= 1
+    if (this.#urgentTaken === lane.length) {
+      this.#urgentTaken = 0
+      // A long lane gives its memory back.
+      if (lane.length > kept) this.#urgent = undefined
+      else lane.length = 0
+    }
+    return true
   }
 
   /** Takes the next message into `head` and `body`; false when there is none. */
   take(): boolean {
+    if (this.#urgent !== undefined && this.#urgent.length > 0) return this.#takeUrgent(this.#urgent)
     while (this.#size > 0) {
       const chunk = this.#first
       const index = chunk.first
@@ -167,10 +198,20 @@ export class Mailbox<Head extends object> {
     return false
   }
 
-  /** Removes the message that stands at `place`, which must not have been taken. Constant time. */
-  withdraw({ chunk, index }: Place): void {
-    chunk!.entries[index] = withdrawn
-    chunk!.entries[index + 1] = undefined
+  /** Removes the message that stands at `place`, which must not have been taken. Constant time, but for an urgent one. */
+  withdraw(place: Place): void {
+    const { chunk, index } = place
+    if (chunk === undefined) {
+      this.#exempt -= 1
+      this.#urgent!.splice(this.#urgent!.indexOf(place, this.#urgentTaken), 2)
+      if (this.#urgent!.length === this.#urgentTaken) {
+        this.#urgent = undefined
+        this.#urgentTaken = 0
+      }
+    } else {
+      chunk.entries[index] = withdrawn
+      chunk.entries[index + 1] = undefined
+    }
     this.#size -= 1
     if (this.#size === 0) this.#rewind()
   }

@@ -23,6 +23,15 @@ export const Idempotent: Context.Reference<boolean> = Context.Reference<boolean>
   defaultValue: () => false
 })
 
+/**
+ * Declares with `rpc.annotate(Protocol.Urgent, true)` that a message is taken before all that are not, and does not count
+ * against the mailbox's capacity: for news that makes room (a credit, an acknowledgement, a cancel), of which the protocol
+ * itself bounds how many there can be. Urgent messages keep their order among themselves. The default is the order of arrival.
+ */
+export const Urgent: Context.Reference<boolean> = Context.Reference<boolean>("troupe/Protocol/Urgent", {
+  defaultValue: () => false
+})
+
 /** Any request definition. */
 export type Any = Rpc.Any
 
@@ -56,6 +65,7 @@ export class Method {
   readonly tag: string
   readonly concurrent: boolean
   readonly idempotent: boolean
+  readonly urgent: boolean
   readonly streaming: boolean
   /** Neither streaming nor concurrent. */
   readonly plain: boolean
@@ -69,6 +79,7 @@ export class Method {
     this.tag = rpc._tag
     this.concurrent = Context.get(rpc.annotations, Concurrent)
     this.idempotent = Context.get(rpc.annotations, Idempotent)
+    this.urgent = Context.get(rpc.annotations, Urgent)
     this.streaming = stream !== undefined
     this.plain = !this.streaming && !this.concurrent
     this.#schemas = {

@@ -1,5 +1,5 @@
 /**
- * A ref from the inside: how its four method objects are made, and how a message leaves it.
+ * A ref from the inside: how its method objects are made, and how a message leaves it.
  *
  * There is one class per protocol, with the methods of each object on a prototype; a ref itself is a few fields. Where its
  * actor lives decides what a send does: a cell of this node takes the message, a remote one goes on the link.
@@ -10,8 +10,10 @@ import type { ActorRef } from "./ActorRef.ts"
 import {
   type Ask,
   type AskOptions,
+  type AskUnsafeOptions,
   ask,
   askStream,
+  askUnsafe,
   currentSpan,
   encodePayload,
   notEncoded,
@@ -68,6 +70,7 @@ export abstract class Ref {
   #tell: object | undefined
   #tellUnsafe: object | undefined
   #ask: object | undefined
+  #askUnsafe: object | undefined
   #offer: object | undefined
 
   constructor(node: Node, path: string, cell: Cell | undefined, remote: Remote | undefined) {
@@ -77,7 +80,7 @@ export abstract class Ref {
     this.remote = remote
   }
 
-  /** The constructors of the four method objects of this ref's protocol. */
+  /** The constructors of the method objects of this ref's protocol. */
   abstract readonly kit: Kit
 
   get tell(): object {
@@ -88,6 +91,9 @@ export abstract class Ref {
   }
   get ask(): object {
     return (this.#ask ??= new this.kit.Ask(this))
+  }
+  get askUnsafe(): object {
+    return (this.#askUnsafe ??= new this.kit.AskUnsafe(this))
   }
   get offer(): object {
     return (this.#offer ??= new this.kit.Offer(this))
@@ -149,6 +155,7 @@ interface Kit {
   readonly Tell: Facet
   readonly TellUnsafe: Facet
   readonly Ask: Facet
+  readonly AskUnsafe: Facet
   readonly Offer: Facet
 }
 
@@ -218,6 +225,18 @@ const makeClass = (protocol: Protocol.Protocol): RefClass => {
         return request(this.ref, method, payload, options)
       }
     }),
+    AskUnsafe: facet(
+      methods,
+      (method) =>
+        function (
+          this: Self,
+          payload: unknown,
+          onExit: (exit: Exit.Exit<any, any>) => void,
+          options?: AskUnsafeOptions
+        ) {
+          return askUnsafe(this.ref, method, payload, onExit, options)
+        }
+    ),
     Offer: facet(
       methods,
       (method) =>

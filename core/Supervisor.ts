@@ -7,6 +7,21 @@
  * the whole chain of causes; an actor without a parent ends as `Crashed`.
  */
 
+import { Duration } from "effect"
+
+/** How a failed actor is started again. Every part has the default of the contract. */
+export interface Restart {
+  /** One failure more than `restarts` within the time fails the parent. Default: 5 within 30 seconds. */
+  readonly intensity?: { readonly restarts: number; readonly within: Duration.Input }
+  /** The pause before a restart: it doubles from `from` up to `to`, 20 % up or down by chance. Default: 100 ms to 10 s. */
+  readonly backoff?: { readonly from: Duration.Input; readonly to: Duration.Input }
+  /**
+   * After so long in health all failures are forgotten. Default 60 seconds. With 0 only starts that fail count: for an
+   * actor whose messages fail by themselves.
+   */
+  readonly healthyAfter?: Duration.Input
+}
+
 /** How a parent restarts a child. */
 export interface Policy {
   /** The most restarts within the window; one more failure is one too many. */
@@ -16,7 +31,7 @@ export interface Policy {
   readonly backoffMaxMillis: number
   /** The part of the backoff that chance decides, up or down. */
   readonly jitter: number
-  /** After so long without a failure the backoff starts at its beginning. */
+  /** After so long in health, counted from its last start, the failures of an actor are forgotten. */
   readonly healthyMillis: number
 }
 
@@ -29,14 +44,47 @@ const defaults: Policy = {
   healthyMillis: 60_000
 }
 
+const millisOf = (what: string, input: Duration.Input): number => {
+  const millis = Duration.toMillis(input)
+  if (!Number.isFinite(millis) || millis < 0) {
+    throw new Error(`expected \`${what}\` to be finite and not negative, got: ${millis} ms`)
+  }
+  return millis
+}
+
+/** Checks options and fills in the defaults. Dies on a number or time that is none. */
+export const policy = ({ backoff, healthyAfter, intensity }: Restart = {}): Policy => {
+  if (intensity !== undefined && !(Number.isInteger(intensity.restarts) && intensity.restarts >= 0)) {
+    throw new Error(`expected \`intensity.restarts\` to be a whole number, got: ${intensity.restarts}`)
+  }
+  return {
+    ...defaults,
+    ...(intensity && {
+      restarts: intensity.restarts,
+      withinMillis: millisOf("intensity.within", intensity.within)
+    }),
+    ...(backoff && {
+      backoffMillis: millisOf("backoff.from", backoff.from),
+      backoffMaxMillis: millisOf("backoff.to", backoff.to)
+    }),
+    ...(healthyAfter !== undefined && { healthyMillis: millisOf("healthyAfter", healthyAfter) })
+  }
+}
+
 /** What one actor has used up of its restarts. */
 export class Budget {
   readonly policy: Policy
   #failures: Array<number> = []
   #streak = 0
+  #startedAt: number | undefined
 
-  constructor(policy: Policy = defaults) {
+  constructor(policy: Policy) {
     this.policy = policy
+  }
+
+  /** Notes that the actor is in health from `now` (ms) on. */
+  started(now: number): void {
+    this.#startedAt = now
   }
 
   /**
@@ -45,8 +93,11 @@ export class Budget {
    */
   fail(now: number, random: number): number | undefined {
     const { policy } = this
-    const last = this.#failures.at(-1)
-    if (last !== undefined && now - last >= policy.healthyMillis) this.#streak = 0
+    if (this.#startedAt !== undefined && now - this.#startedAt >= policy.healthyMillis) {
+      this.#streak = 0
+      this.#failures = []
+    }
+    this.#startedAt = undefined
     this.#failures = this.#failures.filter((at) => now - at < policy.withinMillis)
     this.#failures.push(now)
     if (this.#failures.length > policy.restarts) return undefined
