@@ -1,157 +1,268 @@
 /**
- * One actor in the place of many: it hands each request to the one of its workers with the fewest outstanding.
+ * One address for many workers: clients submit tasks to it, and each goes to the worker that has least to do.
  *
- * A balancer is a behavior of any actor's definition, so its clients ask it as they would ask one such actor. It takes over
- * the request's reply address and passes it on with the payload, which it does not decode, to a worker; the worker answers
- * the client itself and tells the balancer `Done`. The workers are its children, and it keeps their number: one that crashes
- * is restarted as any actor is, one that is stopped or killed is replaced.
+ * A balancer is an actor with the name `<group>-balancer`. It takes over a task's reply address and lends it, with the payload
+ * that it does not open, to a slot of a worker; the worker answers the client itself, and then the balancer, whose slot is
+ * free with that. What finds no free slot waits here, within bounds. The balancer decides and sends, and never waits for
+ * anybody, so neither a slow worker nor a client that is gone can hold it up.
  *
- * Its invariant: the outstanding tasks of all workers are the tasks in flight. A task is counted once, when a worker's
- * mailbox takes it, and counted down once, by its `Done` or by its worker's end.
- *
- * This is the plain first form. Not yet: a bound on what waits (its clients bound what they have in flight), a queue of its
- * own from which free workers are served, cancelling or expiring a task that was passed on, retrying one whose worker died
- * (its client gets `Unknown`), priorities, weights, workers on other nodes. It looks at every worker for each task: for
- * tens of workers, not thousands.
+ * The decisions are `Dispatcher`'s. This file is the actor: its messages, its clock, its watches.
  */
-import { type Duration, Effect, Exit, Schema } from "effect"
-import { Rpc } from "effect/rpc"
-import { Actor, ActorError, type ActorRef, type Protocol, type ReplyTo } from "../core/index.ts"
-import * as Worker from "./Worker.ts"
+import {
+  Clock,
+  Duration,
+  Effect,
+  FiberHandle,
+  FiberSet,
+  Layer,
+  PubSub,
+  Random,
+  Schedule,
+  type Schema,
+  type Scope,
+  Stream
+} from "effect"
+import { Actor, type ActorError, ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
+import { Dispatcher, type Overflow, type Slot } from "./Dispatcher.ts"
+import {
+  type Event,
+  type Events,
+  type GetStatus,
+  type Kind,
+  pathOf,
+  protocolOf,
+  type Status,
+  type Submit,
+  type Sweep,
+  type Tick,
+  type WorkerRef
+} from "./Messages.ts"
+import type { Group } from "./Task.ts"
 
-/** Asks a balancer for its workers as they are now. */
-export const Workers = Rpc.make("Workers", {
-  success: Schema.Array(
-    Schema.Struct({
-      path: Schema.String,
-      /** Tasks it was given that have not come to their end. */
-      outstanding: Schema.Int,
-      /** Tasks it was given so far. */
-      dispatched: Schema.Int
-    })
-  )
-})
+export type { Overflow } from "./Dispatcher.ts"
+export { Event, Status } from "./Messages.ts"
 
 export interface Options {
-  /** How many workers: a positive integer. */
-  readonly workers: number
-  /** How long a worker that is stopped may take for each step: the task in hand first. Default 5 seconds. */
-  readonly stopDeadline?: Duration.Input
+  /** Which worker gets a task. `leastLoaded`, the default: the one with the fewest tasks by weight, then the least recently used. */
+  readonly strategy?: "leastLoaded"
+  /**
+   * What waits for a free worker: at most `capacity` tasks (default 10,000; a positive integer), and what happens at the bound.
+   * `reject`, the default: the newest fails with `Shed`; `dropOldest`: the oldest of the lowest priority does;
+   * `backpressure`: the newest waits with its client, not accepted yet, until there is room.
+   */
+  readonly queue?: { readonly capacity?: number; readonly overflow?: Overflow }
+  /**
+   * How long a worker is trusted to be at work on a task before it is asked. One that does not answer is taken for hung, and
+   * its task for lost. Default 30 seconds; a loss is noticed within twice this and 5 seconds.
+   */
+  readonly lease?: Duration.Input
+  /** How long tasks wait when there is no worker at all, before they fail with `NoRoute`. Default 5 seconds. */
+  readonly patience?: Duration.Input
+  /** How often an idempotent task is started, the first time included. Default 3. */
+  readonly attempts?: number
 }
 
-/** One worker as its balancer sees it. */
-interface Member {
-  readonly ref: ActorRef.ActorRef<any>
-  outstanding: number
-  dispatched: number
-  /** The ticket of the last task it was given: the lower, the longer ago. */
-  lastTicket: number
+// ----- Its address -----
+
+/** A balancer's address: a plain value, to copy, to send in a message (see `schema`), to use from a hundred fibers. */
+export interface Ref<in out Rs extends Protocol.Any> extends ActorRef.ActorRef<typeof GetStatus> {
+  readonly "~Tasks": (_: Rs) => Rs
 }
 
-interface InFlight {
-  readonly member: Member
-  readonly replyTo: ReplyTo.ReplyTo<any>
+/** The schema of a balancer's address, as it stands in a message's payload. */
+export const schema = <Rs extends Protocol.Any>(
+  group: Group<Rs>
+): Schema.Codec<Ref<Rs>, string, ActorSystem.ActorSystem> =>
+  ActorRef.schema(...protocolOf(group).balancer.rpcs) as never
+
+/** Asks a balancer for what it knows now. Includes the end of every task whose client has its answer. */
+export const status = <Rs extends Protocol.Any>(
+  ref: Ref<Rs>
+): Effect.Effect<Status, ActorError.NotExecuted | ActorError.Unknown> => ref.ask.$Status()
+
+const longest = Duration.weeks(5200)
+
+/** What happens at a balancer from the moment of reading. A slow reader misses the oldest. */
+export const events = <Rs extends Protocol.Any>(
+  ref: Ref<Rs>
+): Stream.Stream<Event, ActorError.NotExecuted | ActorError.Unknown> =>
+  (ref as ActorRef.ActorRef<any> as ActorRef.ActorRef<typeof Events>).ask.$Events(undefined, { deadline: longest })
+
+/** A line for each worker: `Worker math-worker-1 has 2 requests pending`. Those of one name say their node: `math-worker-1@node/b`. */
+export const show = ({ workers }: Pick<Status, "workers">): string => {
+  const named = Map.groupBy(workers, ({ name }) => name)
+  return workers
+    .map(({ load, name, node }) => {
+      const label = named.get(name)!.length > 1 ? `${name}@${node}` : name
+      return `Worker ${label} has ${load} requests pending`
+    })
+    .join("\n")
 }
 
-/** The member with the fewest outstanding; of several, the one whose turn was longest ago. */
-const fewestOutstanding = (members: ReadonlyArray<Member>): Member | undefined => {
-  let fewest = members[0]
-  for (const member of members) {
-    const difference = member.outstanding - fewest!.outstanding
-    if (difference < 0 || (difference === 0 && member.lastTicket < fewest!.lastTicket)) fewest = member
+// ----- The actor -----
+
+const positive = (what: string, value: number) => {
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`expected \`${what}\` to be a positive integer, got: ${value}`)
+  return value
+}
+
+const millis = (what: string, value: Duration.Input) => {
+  const millis = Duration.toMillis(value)
+  if (!Number.isFinite(millis) || millis <= 0) {
+    throw new Error(`expected \`${what}\` to be finite and more than 0, got: ${millis} ms`)
   }
-  return fewest
+  return millis
 }
 
-/** What the client of a task learns whose worker is gone: it may have run. */
-const lost = (detail: string) => Exit.die(new Error(detail))
+const overflows: ReadonlyArray<string> = ["reject", "dropOldest", "backpressure"]
+const eventCapacity = 1024
+/** How long a worker may take to say whether it has a task in hand. */
+const probeDeadline: Duration.Input = "5 seconds"
 
-/**
- * Implements an actor by workers: each runs `init`, which is the handlers, or an Effect of them that runs at every start and
- * restart. Dies on a request that streams, and on a number of workers that is none.
- */
-export const behavior = <Rs extends Protocol.Any, H extends Worker.Handlers<Rs, any>, E = never, R = never>(
-  actor: Actor.Actor<Rs>,
-  init: H | Effect.Effect<H, E, R>,
-  { stopDeadline = "5 seconds", workers }: Options
-): Actor.Behavior<Rs | typeof Workers, E | ActorError.StartError, R | Actor.ServicesOf<H>> => {
-  if (!Number.isInteger(workers) || workers < 1) {
-    throw new Error(`expected \`workers\` to be a positive integer, got: ${workers}`)
+/** Checks options and fills in the defaults. Dies on one that is none. */
+const settings = (options: Options) => {
+  const { attempts = 3, lease = "30 seconds", patience = "5 seconds", queue = {}, strategy = "leastLoaded" } = options
+  const { capacity = 10_000, overflow = "reject" } = queue
+  if (strategy !== "leastLoaded") throw new Error(`expected \`strategy\` to be leastLoaded, got: ${String(strategy)}`)
+  if (!overflows.includes(overflow)) {
+    throw new Error(`expected \`queue.overflow\` to be one of ${overflows.join(", ")}, got: ${overflow}`)
   }
-  const tasks = actor.rpcs.map(Worker.task)
-  const balancer = Actor.make(actor.name, [...tasks.map(({ asked }) => asked), Workers, Worker.Done])
-  // Never used twice, not even by the next incarnation: a `Done` that comes late must not settle another task.
-  let tickets = 0
+  return {
+    capacity: positive("queue.capacity", capacity),
+    overflow,
+    attempts: positive("attempts", attempts),
+    patienceMillis: millis("patience", patience),
+    leaseMillis: millis("lease", lease)
+  }
+}
 
-  const start = Effect.gen(function* () {
+/** Implements a group's balancer. */
+const behavior = (group: Group<any>, options: Options) => {
+  const { leaseMillis, ...rest } = settings(options)
+  const { balancer } = protocolOf(group)
+  let tickets: number | undefined
+  const nextTicket = () => ++tickets!
+  let known: ReadonlyArray<WorkerRef> = []
+
+  const init = Effect.gen(function* () {
     const context = yield* Actor.Context
-    const worker = Worker.behavior(tasks, init, context.self, stopDeadline)
-    const members: Array<Member> = []
-    const inFlight = new Map<number, InFlight>()
-
-    const hire: (name: string) => Effect.Effect<void, ActorError.StartError, any> = Effect.fnUntraced(function* (name) {
-      const ref = yield* context.spawn(name, worker)
-      const member = { ref, outstanding: 0, dispatched: 0, lastTicket: 0 }
-      members.push(member)
-      yield* context.watch(ref, () => Effect.andThen(dismiss(member), hire(name)))
-    })
-
-    const dismiss = Effect.fnUntraced(function* (member: Member) {
-      withdraw(member)
-      for (const [ticket, task] of inFlight) {
-        if (task.member !== member) continue
-        inFlight.delete(ticket)
-        yield* task.replyTo.done(lost(`worker "${member.ref.path}" ended before it answered`))
-      }
-    })
-
-    const withdraw = (member: Member) => {
-      const at = members.indexOf(member)
-      if (at >= 0) members.splice(at, 1)
+    const clock = yield* Clock.Clock
+    // Not from 1: late news of another balancer is not to be mistaken for this one's.
+    tickets ??= yield* Random.nextIntBetween(0, 2 ** 29)
+    const self = context.self as ActorRef.ActorRef<typeof Tick | typeof Sweep>
+    const tick = () => {
+      self.tellUnsafe.$Tick()
     }
-
-    const dispatch = (tag: string, payload: unknown, replyTo: ReplyTo.ReplyTo<any>): Effect.Effect<void> => {
-      for (let member = fewestOutstanding(members); member !== undefined; member = fewestOutstanding(members)) {
-        const ticket = ++tickets
-        if (member.ref.tellUnsafe[tag]!({ ticket, replyTo, payload })) {
-          inFlight.set(ticket, { member, replyTo })
-          member.outstanding += 1
-          member.dispatched += 1
-          member.lastTicket = ticket
-          return Effect.void
-        }
-        // It is ending: out of the choice now, replaced when it has ended.
-        withdraw(member)
-      }
-      return replyTo.refuse(new ActorError.NoRoute({ to: context.self.path, detail: "all its workers are stopping" }))
+    const alarm = yield* FiberHandle.runtime(yield* FiberHandle.make<void>())<never>()
+    let wakesAt = Number.POSITIVE_INFINITY
+    const wakeAt = (at: number) => {
+      if (at >= wakesAt) return
+      wakesAt = at
+      const wait = Math.max(at - clock.currentTimeMillisUnsafe(), 0)
+      alarm(Effect.andThen(Effect.sleep(wait), Effect.sync(tick)))
     }
+    const fork = yield* FiberSet.runtime(yield* FiberSet.make<void>())<never>()
+    /** Asks a worker, beside the balancer's turns, whether it has a slot's task in hand. */
+    const probe = ({ index, member, ticket }: Slot, answered: (has: boolean | undefined) => void) => {
+      const asked = member.ref.ask.$Has({ slot: index, ticket }, { deadline: probeDeadline })
+      fork(Effect.match(asked, { onSuccess: answered, onFailure: () => answered(undefined) }))
+    }
+    const hub = yield* PubSub.sliding<Event>(eventCapacity)
+    let readers = 0
 
+    const dispatcher: Dispatcher = new Dispatcher(
+      { path: self.path, ...rest },
+      {
+        now: () => clock.currentTimeMillisUnsafe(),
+        wakeAt,
+        yield: tick,
+        probe: (slot) => {
+          const { ticket } = slot
+          probe(slot, (has) => dispatcher.answered(slot, ticket, has))
+        },
+        observed: () => readers > 0,
+        emit: (event) => PubSub.publishUnsafe(hub, event)
+      },
+      nextTicket
+    )
     yield* Effect.addFinalizer(() =>
-      Effect.forEach(inFlight.values(), ({ replyTo }) => replyTo.done(lost(`balancer "${context.self.path}" ended`)), {
-        discard: true
+      Effect.sync(() => {
+        known = dispatcher.workers
+        dispatcher.close()
       })
     )
-    for (let number = 1; number <= workers; number++) yield* hire(`worker-${number}`)
+    const sweep = Effect.sync(() => self.tellUnsafe.$Sweep())
+    yield* Effect.forkScoped(Effect.repeat(Effect.andThen(Effect.sleep(leaseMillis), sweep), Schedule.forever))
+    // The workers of an earlier incarnation do not know that it has ended.
+    for (const worker of known) worker.tellUnsafe.$Rejoin()
 
-    const take =
-      ({ asked, tag }: Worker.Task) =>
-      (payload: unknown) =>
-        Effect.tap(context.takeReplyTo(asked), (replyTo) => dispatch(tag, payload, replyTo))
+    const take = (kind: Kind) => (submit: unknown) => {
+      dispatcher.submit(kind, submit as Submit, context.takeReplyToUnsafe(kind.asked))
+      return Effect.void
+    }
+
+    const join = (offer: Parameters<typeof dispatcher.join>[0]) => {
+      const slot = dispatcher.join(offer)
+      if (slot === undefined) return Effect.void
+      return context.watch(slot.ref, () => Effect.sync(() => dispatcher.leave(slot)))
+    }
+
+    const events = Effect.as(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          readers += 1
+        }),
+        () =>
+          Effect.sync(() => {
+            readers -= 1
+          })
+      ),
+      Stream.fromPubSub(hub)
+    )
 
     return {
-      ...Object.fromEntries(tasks.map((task) => [task.tag, take(task)])),
-      Workers: () =>
-        Effect.succeed(
-          members.map(({ ref: { path }, outstanding, dispatched }) => ({ path, outstanding, dispatched }))
-        ),
-      $Done: ({ ticket }: { readonly ticket: number }) =>
-        Effect.sync(() => {
-          const task = inFlight.get(ticket)
-          if (task === undefined) return
-          inFlight.delete(ticket)
-          task.member.outstanding -= 1
-        })
+      ...Object.fromEntries([...group.kinds.values()].map((kind) => [kind.tag, take(kind)])),
+      // A client that has its answer may ask before the balancer's own turn to hear of it; behind that turn it is counted.
+      $Status: () => Effect.map(Effect.yieldNow, () => dispatcher.status),
+      $Events: () => Stream.unwrap(events),
+      $Tick: () => {
+        wakesAt = Number.POSITIVE_INFINITY
+        dispatcher.tick()
+        return Effect.void
+      },
+      $Sweep: () => {
+        dispatcher.sweep()
+        return Effect.void
+      },
+      $Join: join
     }
   })
-  return balancer.behavior(start as Effect.Effect<any>, { mailbox: { overflow: "unbounded" } }) as never
+  return balancer.behavior(init as Effect.Effect<any>, {
+    // Beyond this its clients wait: a task is refused by the queue's policy, not by the mailbox's.
+    mailbox: { capacity: rest.capacity, overflow: "backpressure" },
+    // What goes on in it is only the reading of its events, which is not waited for.
+    stopDeadline: 0,
+    restart: { healthyAfter: 0 }
+  })
 }
+
+/**
+ * Starts a group's balancer on this node, under the name `<group>-balancer`; it stops with the Scope. Tasks that wait then end
+ * in `Stopping`, tasks that run in `Unknown`: stop clients and workers first. Fails when the name is taken. Dies on options
+ * that are none.
+ */
+export const make = <Rs extends Protocol.Any>(
+  group: Group<Rs>,
+  options: Options = {}
+): Effect.Effect<Ref<Rs>, ActorError.StartError, ActorSystem.ActorSystem | Scope.Scope> =>
+  Effect.suspend(() => {
+    const implementation = behavior(group, options)
+    return Effect.flatMap(ActorSystem.ActorSystem, (system) => system.spawnScoped(pathOf(group), implementation))
+  }) as never
+
+/** The same for as long as the Layer lives. */
+export const layer = <Rs extends Protocol.Any>(
+  group: Group<Rs>,
+  options?: Options
+): Layer.Layer<never, ActorError.StartError, ActorSystem.ActorSystem> => Layer.effectDiscard(make(group, options))

@@ -1,121 +1,286 @@
 /**
- * An actor that runs a balancer's tasks, one at a time, and answers each to the client that asked for it.
+ * An actor that runs a group's tasks, and answers each to the client that asked for it.
  *
- * A task comes with its payload sealed, as the client encoded it, and with the client's own reply address. However it ends
- * (value, typed error, defect, interrupted by a stop), its client gets the Exit first and the balancer hears `Done` next,
- * once. A defect then goes on to be a crash: the supervisor restarts the worker, and what waits in its mailbox waits on.
- *
- * Not yet: credits (it takes whatever the balancer sends), leases against a task that hangs, tasks that stream.
+ * A worker of capacity n supervises n slots, its children. A slot handles one task at a time with handlers of its own, so a
+ * defect takes down its slot only: the client learns it, the slot's Scope is closed, its `init` runs anew, and the other
+ * tasks go on. Each slot offers itself to the group's balancer, wherever that is, and again when the balancer is another one.
+ * A slot gives the answer (a value, a typed error) to the client, and what else may happen (a defect, an interruption) is the
+ * balancer's to hear and to pass on.
  */
-import { type Duration, Effect, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
-import { Rpc, RpcSchema } from "effect/rpc"
-import { Actor, ActorError, type ActorRef, type Protocol, ReplyTo } from "../core/index.ts"
+import {
+  Cause,
+  Context,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FiberHandle,
+  Layer,
+  References,
+  Schedule,
+  type Scope,
+  Tracer
+} from "effect"
+import { Actor, ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
+import { describeIssue, open, pathOf, protocolOf, type Run } from "./Messages.ts"
+import type { Group, Module } from "./Task.ts"
 
-/** A handler for each kind of task. It answers by itself: a task's reply address is the worker's to use. */
-export type Handlers<Rs extends Protocol.Any, Services> = {
-  readonly [R in Rs as R["_tag"]]: Protocol.IsStream<R> extends true
-    ? never
-    : (payload: Protocol.Payload<R>) => Effect.Effect<Protocol.Success<R>, Protocol.Failure<R>, Services>
+export interface Options {
+  /** Its name on this node. Default: `<group>-worker-<n>`, numbered from 1. */
+  readonly name?: string
+  /** How many tasks it runs at a time. Default 1; a positive integer. */
+  readonly capacity?: number
+  /** How many tasks it gets for each that a worker of weight 1 has in hand. Default 1; finite and more than 0. */
+  readonly weight?: number
+  /** How long the tasks in hand may take when the worker is stopped, before they are interrupted. Default 5 seconds. */
+  readonly stopDeadline?: Duration.Input
 }
 
-/** What a worker tells its balancer when a task has come to its end, however. */
-export const Done = Rpc.make("$Done", { payload: { ticket: Schema.Int } })
+/** The worker that runs a task, for its handler. */
+export class Current extends Context.Service<Current, { readonly name: string }>()("troupe/Worker/Current") {}
 
-type Decode = (wire: unknown) => Effect.Effect<unknown, SchemaIssue.Issue, any>
+/** What the runtime gives to a task's handler and to `init`. */
+export type Provided = Actor.Provided | Current
 
-/** A payload in wire form, and how to read it. Whoever only passes it on need not. */
-class Sealed {
-  readonly wire: unknown
-  readonly decode: Decode
+/** One slot, as its worker knows it. */
+interface Place {
+  readonly index: number
+  /** Has the worker see to it that its slots join again when this balancer is gone. */
+  readonly watch: (balancer: ActorRef.ActorRef<any>) => Effect.Effect<void>
+  /** The last dispatch it has seen, and the fiber that runs it, if one does. */
+  ticket: number
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** The dispatch that is not to run, or to run no longer. */
+  interrupted: number
+  rejoin: () => void
+}
 
-  constructor(wire: unknown, decode: Decode) {
-    this.wire = wire
-    this.decode = decode
+/** Until it is found and has answered. */
+const untilJoined = Schedule.min([Schedule.exponential("50 millis", 2), Schedule.spaced("2 seconds")]).pipe(
+  Schedule.jittered
+)
+
+/** Implements one slot. */
+const slotBehavior = (
+  module: Module<any, any, any>,
+  place: Place,
+  worker: ActorRef.ActorRef<any>,
+  weight: number,
+  stopDeadline: Duration.Input
+) => {
+  const { group } = module
+  const { balancer: balancerActor, join: Join, slot } = protocolOf(group)
+  const name = worker.path
+
+  const init = Effect.gen(function* () {
+    const own = yield* Actor.Context
+    const system = yield* ActorSystem.ActorSystem
+    const handlers = (
+      Effect.isEffect(module.init) ? yield* module.init as Effect.Effect<Record<string, any>> : module.init
+    ) as Record<string, (payload: unknown) => Effect.Effect<unknown, unknown>>
+    const logs = yield* References.CurrentLogAnnotations
+    // For the tasks: they log under the worker's name, and have its services.
+    const services = Context.add(yield* Effect.context<never>(), References.CurrentLogAnnotations, {
+      ...logs,
+      worker: name
+    })
+    const fork = Effect.runForkWith(services)
+
+    const joining = yield* FiberHandle.make<unknown, unknown>()
+    const run = yield* FiberHandle.runtime(joining)<never>()
+    /** The task in hand is of a balancer that is gone: the one that is there now waits for its end. */
+    let isForeign = false
+    const join = Effect.gen(function* () {
+      const balancer = yield* system.lookup(balancerActor, pathOf(group))
+      const node = `${system.id.role}/${system.id.node}`
+      yield* (balancer as ActorRef.ActorRef<typeof Join>).ask.$Join({
+        worker: worker as never,
+        node,
+        weight,
+        index: place.index,
+        slot: own.self,
+        ticket: place.ticket,
+        busy: place.fiber !== undefined
+      })
+      isForeign = place.fiber !== undefined
+      yield* place.watch(balancer)
+    })
+    place.rejoin = () => {
+      run(Effect.retry(join, untilJoined) as Effect.Effect<void>)
+    }
+
+    const told = (tag: string) => {
+      if (typeof handlers[tag] !== "function") {
+        throw new Error(`expected a handler for each task of group "${group.name}", got for "${tag}": ${handlers[tag]}`)
+      }
+      const handler = handlers[tag].bind(handlers)
+      return (task: Run) => {
+        place.ticket = task.ticket
+        if (place.interrupted === task.ticket) {
+          // Nobody waits for it any more.
+          task.replyTo.refuseUnsafe(new ActorError.Cancelled({ to: name, tag }))
+          return Effect.void
+        }
+        const opened = open(task.payload)
+        if (opened === undefined) return started(tag, task, handler, task.payload)
+        if (Exit.isExit(opened) && Exit.isSuccess(opened)) return started(tag, task, handler, opened.value)
+        return Effect.matchEffect(opened, {
+          onFailure: (issue) => {
+            const reason = new ActorError.DecodeError({ to: name, tag, issue: describeIssue(issue) })
+            return task.replyTo.refuse(reason)
+          },
+          onSuccess: (value) => started(tag, task, handler, value)
+        })
+      }
+    }
+
+    const started = (
+      tag: string,
+      task: Run,
+      handler: (payload: unknown) => Effect.Effect<unknown, unknown>,
+      payload: unknown
+    ): Effect.Effect<void> => {
+      const effect = handler(payload)
+      if (Exit.isExit(effect) && task.trace === undefined) return ended(task, effect)
+      if (Effect.isEffect(effect)) return awaited(tag, task, effect)
+      throw new Error(`expected the handler of "${tag}" to return an Effect, got: ${String(effect)}`)
+    }
+
+    /** Runs a task in a fiber of its own, so that it can be interrupted without the slot. */
+    const awaited = (tag: string, task: Run, effect: Effect.Effect<unknown, unknown>) =>
+      Effect.callback<void>((resume) => {
+        const fiber = fork(traced(tag, task, effect))
+        place.fiber = fiber
+        fiber.addObserver((exit) => {
+          place.fiber = undefined
+          if (isForeign) place.rejoin()
+          resume(ended(task, exit))
+        })
+        return Fiber.interrupt(fiber)
+      })
+
+    const traced = (
+      tag: string,
+      { attempt, number, id = String(number), trace }: Run,
+      effect: Effect.Effect<unknown, unknown>
+    ) =>
+      trace === undefined
+        ? effect
+        : Effect.withSpan(effect, `task ${tag}`, {
+            parent: Tracer.externalSpan(trace),
+            attributes: { "task.id": id, "task.attempt": attempt, worker: name }
+          })
+
+    /** An answer is the client's. Anything else is the slot's own failure, of which core tells the balancer. */
+    const ended = ({ replyTo, ticket }: Run, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+      if (isAnswer(exit)) {
+        replyTo.doneUnsafe(exit)
+        return Effect.void
+      }
+      const { cause } = exit as Exit.Failure<unknown, unknown>
+      if (place.interrupted === ticket && Cause.hasInterruptsOnly(cause)) return Effect.void
+      return Effect.failCause(cause) as Effect.Effect<never>
+    }
+
+    place.rejoin()
+    return Object.fromEntries([...group.kinds.keys()].map((tag) => [tag, told(tag)]))
+  })
+  return slot.behavior(Effect.provideService(init, Current, { name }) as Effect.Effect<any>, {
+    stopDeadline,
+    // A task's defect is the task's: only an `init` that fails uses up restarts.
+    restart: { backoff: { from: 0, to: 0 }, healthyAfter: 0 }
+  })
+}
+
+/** A value or a typed error; anything else is a crash. */
+const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
+
+const behavior = (
+  module: Module<any, any, any>,
+  { capacity, stopDeadline, weight }: Required<Omit<Options, "name">>
+) => {
+  const { worker } = protocolOf(module.group)
+  const init = Effect.gen(function* () {
+    const context = yield* Actor.Context
+    const { self, spawn } = context
+    const places: Array<Place> = []
+    const rejoin = Effect.sync(() => {
+      for (const place of places) place.rejoin()
+    })
+    let watched = ""
+    const watch = (balancer: ActorRef.ActorRef<any>) => {
+      if (watched === String(balancer)) return Effect.void
+      watched = String(balancer)
+      return context.watch(balancer, () => rejoin)
+    }
+    for (let index = 0; index < capacity; index++) {
+      const place: Place = { index, watch, ticket: 0, fiber: undefined, interrupted: 0, rejoin: () => {} }
+      places.push(place)
+      yield* spawn(`slot-${index + 1}`, slotBehavior(module, place, self, weight, stopDeadline))
+    }
+    return {
+      $Interrupt: ({ slot, ticket }: { readonly slot: number; readonly ticket: number }) => {
+        const place = places[slot]!
+        place.interrupted = ticket
+        if (place.ticket === ticket) place.fiber?.interruptUnsafe()
+        return Effect.void
+      },
+      $Has: ({ slot, ticket }: { readonly slot: number; readonly ticket: number }) =>
+        Effect.succeed(places[slot]!.fiber !== undefined && places[slot]!.ticket === ticket),
+      $Rejoin: () => rejoin
+    }
+  })
+  return worker.behavior(init as Effect.Effect<any>, { stopDeadline })
+}
+
+const checked = ({ capacity = 1, stopDeadline = "5 seconds", weight = 1 }: Options) => {
+  if (!Number.isInteger(capacity) || capacity < 1) {
+    throw new Error(`expected \`capacity\` to be a positive integer, got: ${capacity}`)
   }
+  if (!Number.isFinite(weight) || weight <= 0) {
+    throw new Error(`expected \`weight\` to be finite and more than 0, got: ${weight}`)
+  }
+  return { capacity, stopDeadline, weight }
 }
+
+/** The address of a worker: to watch it, to stop it, to kill it. */
+export type Ref = ActorRef.ActorRef<never>
 
 /**
- * The schema of a payload that stays sealed: it encodes what `payload` encodes, and decodes to wire form. Where messages
- * travel by reference the payload itself goes through.
+ * Starts a worker on this node; it stops with the Scope: the tasks in hand may end, within `stopDeadline`. Succeeds when the
+ * handlers of every slot are acquired, and offers itself to the group's balancer from then on, whenever there is one. Fails
+ * when acquiring them fails, or the name is taken. Dies on options that are none.
  */
-const sealed = (payload: Schema.Top): Schema.Top => {
-  const json = Schema.toCodecJson(payload)
-  const encode = SchemaParser.encodeUnknownEffect(json)
-  const decode = SchemaParser.decodeUnknownEffect(json)
-  return Schema.Any.pipe(
-    Schema.decodeTo(Schema.Any, {
-      decode: SchemaGetter.transform((wire: unknown) => new Sealed(wire, decode)),
-      encode: SchemaGetter.transformEffect((value: unknown) =>
-        value instanceof Sealed ? Effect.succeed(value.wire) : encode(value)
-      )
-    })
-  )
-}
-
-const format = SchemaIssue.makeFormatterDefault()
-
-const open = (payload: unknown): Effect.Effect<unknown, SchemaIssue.Issue, any> =>
-  payload instanceof Sealed ? payload.decode(payload.wire) : Effect.succeed(payload)
-
-/** A kind of task, as its client and as its worker knows it. */
-export interface Task {
-  readonly tag: string
-  /** What the client asks: its own definition, but for the payload, which is sealed. */
-  readonly asked: Rpc.AnyWithProps
-  /** What the worker is told. */
-  readonly told: Rpc.AnyWithProps
-}
-
-/** Makes a kind of task of a request's definition. Dies on one that streams. */
-export const task = (definition: Protocol.Any): Task => {
-  const rpc = definition as Rpc.AnyWithProps
-  const { _tag: tag, successSchema: success, errorSchema: error } = rpc
-  if (RpcSchema.isStreamSchema(success)) {
-    throw new Error(`expected each task to answer once, got: "${tag}", which streams`)
-  }
-  const payload = sealed(rpc.payloadSchema)
-  const asked = Rpc.make(tag, { payload, success, error }).annotateMerge(rpc.annotations)
-  const told = Rpc.make(tag, { payload: { ticket: Schema.Int, replyTo: ReplyTo.schema(asked), payload } })
-  return { tag, asked, told }
-}
-
-interface Told {
-  readonly ticket: number
-  readonly replyTo: ReplyTo.ReplyTo<any>
-  readonly payload: unknown
-}
-
-/** Implements a worker of `balancer`. `init` is the handlers, or an Effect of them that runs at every start and restart. */
-export const behavior = <E, R>(
-  tasks: ReadonlyArray<Task>,
-  init: Handlers<any, any> | Effect.Effect<Handlers<any, any>, E, R>,
-  balancer: ActorRef.ActorRef<typeof Done>,
-  stopDeadline: Duration.Input
-): Actor.Behavior<any, E, R> => {
-  const handle = (handlers: Handlers<any, any>, tag: string) => {
-    return ({ ticket, replyTo, payload }: Told) => {
-      const done = Effect.ignore(balancer.tell.$Done({ ticket }))
-      return Effect.matchEffect(open(payload), {
-        onFailure: (issue) => Effect.andThen(replyTo.refuse(undecoded(tag, issue)), done),
-        onSuccess: (value) =>
-          Effect.suspend(() => handlers[tag]!(value)).pipe(
-            Effect.onExit((exit) => Effect.andThen(replyTo.done(exit), done)),
-            // A typed error is an answer, not a crash.
-            Effect.ignore
-          )
-      })
+export const make = <Rs extends Protocol.Any, E, R>(
+  module: Module<Rs, E, R>,
+  options: Options = {}
+): Effect.Effect<Ref, ActorError.StartError, Exclude<R, Provided> | ActorSystem.ActorSystem | Scope.Scope> =>
+  Effect.gen(function* () {
+    const system = yield* ActorSystem.ActorSystem
+    const implementation = behavior(module, checked(options))
+    if (options.name !== undefined) return yield* system.spawnScoped(options.name, implementation)
+    for (;;) {
+      const started = yield* Effect.result(system.spawnScoped(nextName(system, module.group), implementation))
+      if (started._tag === "Success") return started.success
+      if (started.failure.reason !== "NameTaken") return yield* started.failure
     }
-  }
-  const undecoded = (tag: string, issue: SchemaIssue.Issue) =>
-    new ActorError.DecodeError({ to: balancer.path, tag, issue: format(issue) })
-  const started = (handlers: Handlers<any, any>) =>
-    Object.fromEntries(tasks.map(({ tag }) => [tag, handle(handlers, tag)])) as any
-  const worker = Actor.make(
-    "Worker",
-    tasks.map(({ told }) => told)
-  )
-  return worker.behavior(Effect.isEffect(init) ? Effect.map(init, started) : started(init), {
-    mailbox: { overflow: "unbounded" },
-    stopDeadline
   }) as never
+
+/** How many names each group was given on a system. */
+const named = new WeakMap<ActorSystem.System, Map<string, number>>()
+
+const nextName = (system: ActorSystem.System, { name }: Group<any>): string => {
+  const numbers = named.get(system) ?? new Map<string, number>()
+  named.set(system, numbers)
+  const number = (numbers.get(name) ?? 0) + 1
+  numbers.set(name, number)
+  return `${name}-worker-${number}`
 }
+
+/** The same for as long as the Layer lives. */
+export const layer = <Rs extends Protocol.Any, E, R>(
+  module: Module<Rs, E, R>,
+  options?: Options
+): Layer.Layer<never, ActorError.StartError, Exclude<R, Provided> | ActorSystem.ActorSystem> =>
+  Layer.effectDiscard(make(module, options)) as never

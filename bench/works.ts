@@ -10,6 +10,8 @@ import { Memory } from "troupe/transports/Memory"
 export interface Result {
   readonly ops: number
   readonly seconds: number
+  /** W7: how many times as long as under the ideal dispatcher. */
+  readonly timesIdeal?: { readonly makespan: number; readonly mean: number; readonly p99: number }
   /** W4: heap per idle actor. */
   readonly heapBytesPerActor?: number
   /** W4: the rate of the first phase alone. */
@@ -18,16 +20,21 @@ export interface Result {
 
 export interface Options {
   readonly local: "encoded" | "by-reference"
-  readonly send: "tell" | "tellUnsafe"
+  /** `tell` and `submit` are lazy, `tellUnsafe` and `submitUnsafe` eager. */
+  readonly send: "lazy" | "eager"
 }
 
 type System = ActorSystem.System
 /** `latencies`, where given, gets the milliseconds of each ask. */
-type Work = (options: Options, sizes?: Readonly<Record<string, number>>, latencies?: Float64Array) => Promise<Result>
+export type Work = (
+  options: Options,
+  sizes?: Readonly<Record<string, number>>,
+  latencies?: Float64Array
+) => Promise<Result>
 
-const now = () => performance.now()
+export const now = () => performance.now()
 const sumTo = (n: number) => (n * (n - 1)) / 2
-const check = (ok: boolean, what: string) => {
+export const check = (ok: boolean, what: string) => {
   if (!ok) throw new Error(`the work was not done: ${what}`)
 }
 const heap = () => {
@@ -42,7 +49,11 @@ const Runner = Actor.make("Runner", [Rpc.make("Token", { payload: { hops: Schema
 /** The bare codec's work for one W1 message: the floor of the encoded variants. */
 export const codec = Schema.toCodecJson(Schema.Struct({ n: Schema.Int }))
 
-const run = (local: Options["local"], work: (system: System) => Effect.Effect<Result, unknown>): Promise<Result> =>
+/** Runs a work on a system of its own. */
+export const run = <A>(
+  local: Options["local"],
+  work: (system: System) => Effect.Effect<A, unknown, ActorSystem.ActorSystem>
+): Promise<A> =>
   Effect.runPromise(
     Effect.flatMap(ActorSystem.ActorSystem, work).pipe(
       Effect.provide(ActorSystem.layer({ name: "bench", local }).pipe(Layer.provide(Memory.layer))),
@@ -70,7 +81,7 @@ const W1: Work = ({ local, send }, { n = 1_000_000 } = {}) =>
       )
       const ref = yield* system.spawn("counter", counter)
       const start = now()
-      if (send === "tell") for (let i = 0; i < n; i++) yield* ref.tell.Add({ n: i })
+      if (send === "lazy") for (let i = 0; i < n; i++) yield* ref.tell.Add({ n: i })
       else for (let i = 0; i < n; i++) ref.tellUnsafe.Add({ n: i })
       yield* Effect.promise(() => done.promise)
       check(sum === sumTo(n), "sum")
@@ -182,7 +193,7 @@ export const works: Readonly<Record<string, Work>> = {
 
 // ----- The floor: a mailbox of an array, drained by one shared microtask -----
 
-class Plain<M> {
+export class Plain<M> {
   readonly #handle: (message: M) => void
   #queue: Array<M> = []
   #ready = false

@@ -44,7 +44,7 @@ export type AskOf<Rs extends Protocol.Any> = {
  * `NotConnected`, `Unknown` of an idempotent request) this does not. Dies on a request that streams.
  */
 export type AskUnsafe<Rs extends Protocol.Any> = {
-  readonly [R in Rs as R["_tag"]]: (
+  readonly [R in Rs as Protocol.IsStream<R> extends true ? never : R["_tag"]]: (
     payload: Protocol.Payload<R>,
     onExit: (exit: Exit.Exit<Protocol.Success<R>, Protocol.Failure<R> | NotExecuted | Unknown>) => void,
     options?: AskUnsafeOptions

@@ -109,6 +109,7 @@ export class Ask implements Reply, Deadline {
   /** Whose turn it is to answer, after those of the addresses that were superseded. */
   turn = 0
   readonly #resume: (effect: Effect.Effect<any, any>) => void
+  #abandoned: (() => void) | undefined
 
   constructor(ref: Ref, method: Method, millis: number, resume: (effect: Effect.Effect<any, any>) => void) {
     this.node = ref.node
@@ -120,6 +121,7 @@ export class Ask implements Reply, Deadline {
 
   /** Sets the deadline, counted from now. */
   start(): void {
+    if (this.millis === Number.POSITIVE_INFINITY) return
     this.at = this.node.clock.currentTimeMillisUnsafe() + this.millis
     if (this.envelope !== undefined) this.envelope.deadline = this.at
   }
@@ -128,7 +130,8 @@ export class Ask implements Reply, Deadline {
   open(): number {
     if (this.slot === 0) {
       this.slot = this.node.nextId()
-      this.node.slots.set(this.slot, this)
+      // One that has ended takes no answer.
+      if (!this.done) this.node.slots.set(this.slot, this)
     }
     return this.slot
   }
@@ -138,11 +141,23 @@ export class Ask implements Reply, Deadline {
     return { role, node, generation, slot: this.open(), turn }
   }
 
+  taken(): void {}
+
   release(): void {}
 
   supersede(turn: number): Reply {
     this.turn = Math.max(this.turn, turn)
+    this.holder = undefined
     return this
+  }
+
+  remainingMillis(): number {
+    // It has not begun to count where the actor handles it inside the asker's turn.
+    return this.at === Number.POSITIVE_INFINITY ? this.millis : this.at - this.node.clock.currentTimeMillisUnsafe()
+  }
+
+  onAbandoned(listener: (() => void) | undefined): void {
+    this.#abandoned = listener
   }
 
   succeed(exit: Exit.Success<unknown, unknown>, method: Method): void {
@@ -218,6 +233,7 @@ export class Ask implements Reply, Deadline {
     this.close()
     if (this.cell !== undefined && this.envelope !== undefined) this.cell.cancel(this.envelope)
     this.link?.cancel(this.messageId)
+    this.#abandoned?.()
   }
 
   /** The node that has the request is lost, or the connection to it. */
@@ -249,9 +265,13 @@ export class Ask implements Reply, Deadline {
     const { node } = this
     const end = exit._tag === "Success" ? exit : this.failed(exit)
     if (node.enter()) {
-      this.#resume(end)
+      this.resume(end as Exit.Exit<any, any>)
       node.depth -= 1
-    } else node.dispatcher.scheduleTask(() => this.#resume(end), 0)
+    } else node.dispatcher.scheduleTask(() => this.resume(end as Exit.Exit<any, any>), 0)
+  }
+
+  protected resume(end: Effect.Effect<any, any>): void {
+    this.#resume(end)
   }
 
   /** What the asker goes on with after a failure. */
@@ -438,24 +458,55 @@ export const askUnsafe = (
   options: AskUnsafeOptions | undefined
 ): (() => void) => {
   if (method.streaming) throw new Error(`expected a request that answers once, got: "${method.tag}", which streams`)
+  if (method.streaming) throw new Error(`expected a request that answers once, got: "${method.tag}", which streams`)
   const { ledger } = ref.node
-  const millis = options?.deadline === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : deadlineMillis(options)
+  const millis = callMillis(options)
   const id = ledger.enabled ? ledger.ask(ref.path, method.tag) : 0
-  const end = (exit: Exit.Exit<any, any>) => {
-    if (id !== 0) ledger.end(id, endingOf(exit))
-    onExit(exit)
-  }
-  // What a plain ask resumes with is always an Exit.
-  const ask = new Ask(ref, method, millis, end as (effect: Effect.Effect<any, any>) => void)
+  const ask = new Call(ref, method, millis, onExit, id)
   const refusal = dispatch(ref, ask, payload, ref.cell === undefined ? ref.node.nextId() : 0, 1)
   if (refusal !== undefined) ask.abort(refused(ref, refusal))
   else if (!ask.done && millis !== Number.POSITIVE_INFINITY) ref.node.deadlines.add(ask)
-  return () => {
-    if (ask.done) return
-    ask.cancel()
-    if (id !== 0) ledger.end(id, "interrupted")
+  return () => ask.leave()
+}
+
+const callMillis = (options: AskUnsafeOptions | undefined): number =>
+  options?.deadline !== undefined && Duration.toMillis(options.deadline) === Number.POSITIVE_INFINITY
+    ? Number.POSITIVE_INFINITY
+    : deadlineMillis(options)
+
+/** An ask whose asker is a function. */
+class Call extends Ask {
+  readonly #onExit: (exit: Exit.Exit<any, any>) => void
+  readonly #ledgerId: number
+  #left = false
+
+  constructor(ref: Ref, method: Method, millis: number, onExit: (exit: Exit.Exit<any, any>) => void, ledgerId: number) {
+    super(ref, method, millis, nobody)
+    this.#onExit = onExit
+    this.#ledgerId = ledgerId
+  }
+
+  /** What it throws is its own affair, not the callee's, in whose turn it runs. */
+  protected override resume(exit: Exit.Exit<any, any>): void {
+    if (this.#ledgerId !== 0) this.node.ledger.end(this.#ledgerId, endingOf(exit))
+    if (this.#left) return
+    try {
+      this.#onExit(exit)
+    } catch (defect) {
+      this.node.fork(Effect.logError(`What was to be called with the answer of "${this.method.tag}" threw`, defect))
+    }
+  }
+
+  /** The asker wants no answer any more. */
+  leave(): void {
+    this.#left = true
+    if (this.done) return
+    this.cancel()
+    if (this.#ledgerId !== 0) this.node.ledger.end(this.#ledgerId, "interrupted")
   }
 }
+
+const nobody = () => {}
 
 // ----- Streams -----
 

@@ -26,7 +26,7 @@ import { Credit, Envelope, type Head, Signal } from "./Envelope.ts"
 import type { Outcome } from "./Ledger.ts"
 import { Mailbox } from "./Mailbox.ts"
 import { ActorSystem, type Node, type TerminationReason, type TreeNode } from "./Node.ts"
-import { issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
+import { type Any, issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
 import { make as makeRef, type Ref } from "./Ref.ts"
 import { ReplyTo } from "./ReplyTo.ts"
 import { Budget } from "./Supervisor.ts"
@@ -282,6 +282,7 @@ export class Cell {
     if (result === undefined) return undefined
     // The shortest way for the commonest case: a tell whose handler answered at once.
     if (result === Effect.void && head.kind === "method") this.#head = undefined
+    else if (result === Effect.void) this.#finished(head, Exit.void)
     else if (Exit.isExit(result)) this.#finished(head, result)
     else return result
     return undefined
@@ -811,10 +812,14 @@ export class Cell {
   }
 
   /** Takes over the reply address of the message that `fiber` handles, or whose handler is being called. */
-  takeReplyTo(method: Method, fiber?: Fiber.Fiber<unknown, unknown>): ReplyTo<any> {
+  takeReplyTo(rpc: Any, fiber?: Fiber.Fiber<unknown, unknown>): ReplyTo<any> {
     const head = fiber?.getRef(Current) ?? this.#head
-    const reply = head?.kind === "envelope" && head.method.tag === method.tag ? head.reply : undefined
-    if (reply !== undefined) (head as Envelope).reply = undefined
+    if (head?.kind !== "envelope" || head.method.tag !== rpc._tag) {
+      return new ReplyTo(this.node, methodOf(rpc), undefined)
+    }
+    const { method, reply } = head
+    head.reply = undefined
+    reply?.taken()
     return new ReplyTo(this.node, method, reply)
   }
 
@@ -915,8 +920,8 @@ const contextOf = (cell: Cell): Context["Service"] => ({
       Effect.sync(() => cell.watchOther(ref, (terminated) => Effect.provideContext(onTerminated(terminated), context)))
     ),
   stop: Effect.sync(() => cell.stop(undefined, "Normal")),
-  takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(methodOf(rpc), fiber))),
-  takeReplyToUnsafe: (rpc) => cell.takeReplyTo(methodOf(rpc))
+  takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(rpc, fiber))),
+  takeReplyToUnsafe: (rpc) => cell.takeReplyTo(rpc)
 })
 
 // ----- User code, and time for it -----
@@ -930,6 +935,7 @@ const effectOf = (
 ): Effect.Effect<unknown, unknown, any> => {
   try {
     const result = f.call(self, payload)
+    if (result === Effect.void) return Effect.void
     return Effect.isEffect(result)
       ? result
       : Exit.die(new Error(`expected the handler of "${tag}" to return an Effect, got: ${String(result)}`))

@@ -35,10 +35,16 @@ export interface Reply {
   readonly turn: number
   /** Makes the address answerable from anywhere. */
   readonly address: (turn: number) => ReplyAddress
+  /** Says that whoever handles the request has taken its address, and answers when it likes. */
+  readonly taken: () => void
   /** Says that this node does not have the address any more. */
   readonly release: () => void
   /** Ends the turns before this one; answers who to reply to in it. */
   readonly supersede: (turn: number) => Reply
+  /** Milliseconds that the asker still waits; Infinity without a deadline. */
+  readonly remainingMillis: () => number
+  /** Has `listener` called, once, when the asker has left: it was interrupted, or its node is lost. */
+  readonly onAbandoned: (listener: (() => void) | undefined) => void
 }
 
 /** Where a message stands: outside a full mailbox, in the mailbox, with its handler, or at its end. */

@@ -39,6 +39,9 @@ const batchBytes = 64 * 1024
 const headerBytes = 96
 /** The most messages that wait for a link. */
 const outboxCapacity = 65_536
+/** How often a request without a deadline is asked after, and how long its answer may take when its node knows it no more. */
+const inquiryMillis = 30_000
+const graceMillis = 5000
 const helloRetryMillis = 100
 const helloDeadlineMillis = 2000
 /** How many answered idempotent requests are remembered, to answer a repeated one without running it again. */
@@ -49,6 +52,8 @@ export type LinkState =
   | { readonly _tag: "Connecting" }
   | { readonly _tag: "Up"; readonly generation: string; readonly epoch: number }
   | { readonly _tag: "Down"; readonly reason: string }
+
+const nobody = () => {}
 
 /** One message on its way out. */
 interface Outgoing {
@@ -87,6 +92,7 @@ export class Link {
   #heard: { readonly generation: string; readonly epoch: number } | undefined
   #lost: string | undefined
   #hello: Fiber.Fiber<unknown, unknown> | undefined
+  #inquiry: Fiber.Fiber<unknown, unknown> | undefined
   #control: Array<Outgoing> = []
   #data: Array<Outgoing> = []
   #flushing = false
@@ -94,6 +100,8 @@ export class Link {
   #received = 0
   /** Requests of the peer that this node has, by the peer's id for them. */
   readonly #inbound = new Map<number, Envelope>()
+  /** Who is told when the peer's asker leaves, by the same id: requests whose address was taken. */
+  readonly #abandoned = new Map<number, () => void>()
   readonly #answered = new Map<number, (slot: number) => string>()
   readonly #watches = new Map<
     number,
@@ -291,10 +299,12 @@ export class Link {
   #lose(generation: string): void {
     this.#lost = generation
     this.#heard = undefined
+    this.#inquiry?.interruptUnsafe()
     this.#loseAsks("node")
     this.#answered.clear()
     this.#leaveStreams()
     this.#inbound.clear()
+    for (const id of [...this.#abandoned.keys()]) this.#abandon(id)
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
     for (const [id, watch] of this.#watches) {
@@ -302,6 +312,18 @@ export class Link {
       this.#watches.delete(id)
       watch.onEnd({ _tag: "NodeLost" })
     }
+  }
+
+  #abandon(id: number): void {
+    const listener = this.#abandoned.get(id)
+    this.#abandoned.delete(id)
+    listener?.()
+  }
+
+  /** Has `listener` called when the peer's asker of this request leaves; undefined takes it back. */
+  onAbandoned(id: number, listener: (() => void) | undefined): void {
+    if (listener === undefined) this.#abandoned.delete(id)
+    else this.#abandoned.set(id, listener)
   }
 
   /** An epoch has ended: what was under way in it may be lost. */
@@ -426,6 +448,7 @@ export class Link {
    * - `v` slot value, `e` slot error, `n` slot NotExecuted, `u` slot Unknown: an answer, with its turn if that is not 0
    * - `s` slot elements: of a stream; `g` id count: credit for it
    * - `c` id: cancels a request
+   * - `q` ids: which of these requests does the peer not know? `k` ids: these
    * - `h` slot held turn: the peer has the reply address, or has let it go; earlier turns are over
    * - `w` id path actor, `d` id, `t` id reason: watches, takes back, tells the end
    * - `x` path actor how millis: stops or kills
@@ -436,7 +459,15 @@ export class Link {
       case "m":
         return this.#message(envelope)
       case "c":
-        return this.#inbound.get(first)?.cancel?.()
+        this.#inbound.get(first)?.cancel?.()
+        return this.#abandon(first)
+      case "q": {
+        const unknown = first.filter((id: number) => !this.#inbound.has(id) && !this.#abandoned.has(id))
+        if (unknown.length > 0) this.#tellPeer(JSON.stringify(["k", unknown]), false)
+        return
+      }
+      case "k":
+        return this.#unknown(first)
       case "g":
         return this.#inbound.get(first)?.credit?.grant(second)
       case "w":
@@ -499,7 +530,7 @@ export class Link {
     const reply =
       kind === 0
         ? undefined
-        : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot, turn: 0 }, path)
+        : new RemoteReply(this, { role: this.peer.role, node: this.peer.node, generation, slot, turn: 0 }, path, id)
     const cell = this.#cell(path, actor)
     const method = cell?.behavior.protocol.get(tag)
     if (cell === undefined || method === undefined) {
@@ -515,6 +546,7 @@ export class Link {
     }
     if (kind === 1 && method.idempotent && attempt > 1 && this.#repeated(id, slot)) return
     const until = deadline === null ? Number.POSITIVE_INFINITY : this.node.clock.currentTimeMillisUnsafe() + deadline
+    if (reply !== undefined) reply.deadline = until
     const span =
       trace === null ? undefined : Tracer.externalSpan({ traceId: trace[0], spanId: trace[1], sampled: trace[2] })
     const envelope = new Envelope(method, true, reply, until, span)
@@ -564,6 +596,50 @@ export class Link {
 
   // ----- Requests to the peer -----
 
+  /**
+   * Sees to it that requests without a deadline end. The answer may come from a node that this one does not know of, so its loss
+   * goes unnoticed: from time to time the peer is asked which of the requests it has it does not know any more.
+   */
+  inquire(): void {
+    if (this.#inquiry !== undefined) return
+    const loop: Effect.Effect<void> = Effect.suspend(() => {
+      const before = this.#endless()
+      return Effect.andThen(
+        Effect.sleep(inquiryMillis),
+        Effect.suspend(() => {
+          const asks = this.#endless()
+          const old = asks.filter((ask) => before.includes(ask)).map(({ messageId }) => messageId)
+          if (old.length > 0) this.#tellPeer(JSON.stringify(["q", old]), false)
+          return asks.length > 0 ? loop : Effect.void
+        })
+      )
+    })
+    this.#inquiry = this.node.fork(Effect.andThen(Effect.yieldNow, loop))
+    this.#inquiry.addObserver(() => {
+      this.#inquiry = undefined
+    })
+  }
+
+  /** The requests without a deadline that the peer has. */
+  #endless(): ReadonlyArray<Ask> {
+    return [...this.node.slots.values()].filter(
+      (ask) => ask.holder === this.name && ask.millis === Number.POSITIVE_INFINITY
+    )
+  }
+
+  /** The peer does not know these requests any more: their answers are on their way, or lost. */
+  #unknown(ids: ReadonlyArray<number>): void {
+    const asks = this.#endless().filter(({ messageId }) => ids.includes(messageId))
+    this.node.fork(
+      Effect.andThen(
+        Effect.sleep(graceMillis),
+        Effect.sync(() => {
+          for (const ask of asks) if (!ask.done) ask.lose("connection", this.name)
+        })
+      )
+    )
+  }
+
   /** Nobody waits for a request any more. */
   cancel(messageId: number): void {
     if (this.#state._tag === "Up") this.#tellPeer(`["c",${messageId}]`, true)
@@ -573,8 +649,8 @@ export class Link {
     this.#tellPeer(`["g",${messageId},${count}]`, true)
   }
 
-  hold(address: ReplyAddress, held: boolean): void {
-    const { generation, slot, turn } = address
+  /** Says that this node has a reply address of the peer now, or has it no more. */
+  hold({ generation, slot, turn }: ReplyAddress, held: boolean): void {
     this.send({ text: `["h",${slot},${held ? 1 : 0}${turn === 0 ? "" : `,${turn}`}]`, generation }, this.name)
   }
 
@@ -690,6 +766,7 @@ export class RemoteActor implements Remote {
     ask.holder = this.#link.name
     const failed = (reason: NotExecutedReason) => ask.abort(new NotExecuted({ reason }))
     const out = { text, deadline: ask.at, generation: this.#generation, failed, ask }
+    if (ask.millis === Number.POSITIVE_INFINITY) this.#link.inquire()
     return this.#tooLarge(ask.method, text) ?? this.#link.send(out, this.#path)
   }
 
@@ -730,14 +807,20 @@ export class RemoteActor implements Remote {
 export class RemoteReply implements Reply {
   /** Where an idempotent request's answer is kept for its repetition. */
   remember: ((write: (slot: number) => string) => void) | undefined
+  /** Clock time in ms until which the asker waits. */
+  deadline = Number.POSITIVE_INFINITY
   readonly #link: Link
   #address: ReplyAddress
   readonly #to: string
+  #superseded = 0
+  /** The asker's id of the request; 0 where the address came from elsewhere. */
+  readonly #id: number
 
-  constructor(link: Link, address: ReplyAddress, to: string) {
+  constructor(link: Link, address: ReplyAddress, to: string, id = 0) {
     this.#link = link
     this.#address = address
     this.#to = to
+    this.#id = id
   }
 
   succeed({ value }: Exit.Success<unknown, unknown>, method: Method): void {
@@ -781,11 +864,16 @@ export class RemoteReply implements Reply {
   }
 
   get turn(): number {
-    return this.#address.turn
+    return Math.max(this.#address.turn, this.#superseded)
   }
 
   address(): ReplyAddress {
     return this.#address
+  }
+
+  taken(): void {
+    // The asker's node will ask after it.
+    if (this.deadline === Number.POSITIVE_INFINITY) this.onAbandoned(nobody)
   }
 
   release(): void {
@@ -794,8 +882,19 @@ export class RemoteReply implements Reply {
 
   supersede(turn: number): Reply {
     const address = { ...this.#address, turn }
+    this.#superseded = turn
     this.#link.hold(address, true)
-    return new RemoteReply(this.#link, address, this.#to)
+    const reply = new RemoteReply(this.#link, address, this.#to, this.#id)
+    reply.deadline = this.deadline
+    return reply
+  }
+
+  remainingMillis(): number {
+    return this.deadline - this.#link.node.clock.currentTimeMillisUnsafe()
+  }
+
+  onAbandoned(listener: (() => void) | undefined): void {
+    if (this.#id !== 0) this.#link.onAbandoned(this.#id, listener)
   }
 
   /** The asker waits at another slot now. */
@@ -819,6 +918,7 @@ export class RemoteReply implements Reply {
   }
 
   #send(kind: string, body: unknown, method?: Method): boolean {
+    if (kind !== "s") this.onAbandoned(undefined)
     const { generation, slot, turn } = this.#address
     const text = JSON.stringify(turn === 0 ? [kind, slot, body ?? null] : [kind, slot, body ?? null, turn])
     const { limit } = this.#link

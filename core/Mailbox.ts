@@ -153,6 +153,9 @@ export class Mailbox<Head extends object> {
       // A long lane gives its memory back.
       if (lane.length > kept) this.#urgent = undefined
       else lane.length = 0
+    } else if (this.#urgentTaken > kept && this.#urgentTaken * 2 > lane.length) {
+      lane.splice(0, this.#urgentTaken)
+      this.#urgentTaken = 0
     }
     return true
   }

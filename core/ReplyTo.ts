@@ -10,7 +10,7 @@
  * lender, who watches the borrower, may lend it again elsewhere; `supersede` takes it away from earlier borrowers.
  */
 import { Effect, Exit, Schema, SchemaGetter, SchemaIssue } from "effect"
-import { NotExecuted, type NotExecutedReason } from "./ActorError.ts"
+import { NotExecuted, type NotExecutedReason, Unknown, type UnknownReason } from "./ActorError.ts"
 import { answer } from "./Ask.ts"
 import type { Reply, ReplyAddress } from "./Envelope.ts"
 import { ActorSystem, type Node } from "./Node.ts"
@@ -55,15 +55,25 @@ export class ReplyTo<in out R extends Any> {
     return Effect.sync(() => this.refuseUnsafe(reason))
   }
 
-  /** `done`, eager, for hot paths. */
-  doneUnsafe(exit: Exit.Exit<Success<R>, Failure<R>>): void {
+  /** Answers that a handler may have run, and that nobody will say how it ended. */
+  lose(reason: UnknownReason): Effect.Effect<void> {
+    return Effect.sync(() => this.loseUnsafe(reason))
+  }
+
+  /** `done`, eager, for hot paths. `by` names the holder in what a crash tells the asker. */
+  doneUnsafe(exit: Exit.Exit<Success<R>, Failure<R>>, by = "the holder of its reply address"): void {
     const asker = this.#asker()
-    if (asker !== undefined) answer(asker, exit, this.#method, "the holder of its reply address")
+    if (asker !== undefined) answer(asker, exit, this.#method, by)
   }
 
   /** `refuse`, eager, for hot paths. */
   refuseUnsafe(reason: NotExecutedReason): void {
     this.#asker()?.abort(new NotExecuted({ reason }))
+  }
+
+  /** `lose`, eager, for hot paths. */
+  loseUnsafe(reason: UnknownReason): void {
+    this.#asker()?.abort(new Unknown({ reason }))
   }
 
   /**
@@ -74,6 +84,23 @@ export class ReplyTo<in out R extends Any> {
     const turn = this.#turn + 1
     const reply = this.#asker()?.supersede(turn)
     return new ReplyTo(this.#node, this.#method, reply, turn)
+  }
+
+  /**
+   * How long the asker still waits, in milliseconds; Infinity where it has no deadline, and on a node other than the one
+   * whose handler took the address, which is not told.
+   */
+  get remainingMillis(): number {
+    return this.#reply?.remainingMillis() ?? Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Has `listener` called, once, when the asker has left before an answer: it was interrupted, or its node is lost; not at its
+   * deadline. Only on the node whose handler took the address, for one listener; `undefined` takes it back, which whoever lends
+   * the address does when it hears that the borrower has answered.
+   */
+  onAbandoned(listener: (() => void) | undefined): void {
+    this.#reply?.onAbandoned(listener)
   }
 
   /** Who waits, wherever that is; nobody any more counts as a late answer. */

@@ -46,8 +46,10 @@ const defaults: Policy = {
 
 const millisOf = (what: string, input: Duration.Input): number => {
   const millis = Duration.toMillis(input)
-  if (!Number.isFinite(millis) || millis < 0) {
-    throw new Error(`expected \`${what}\` to be finite and not negative, got: ${millis} ms`)
+  if (!Number.isFinite(millis) || millis < 0 || Number.isNaN(input)) {
+    throw new Error(
+      `expected \`${what}\` to be finite and not negative, got: ${Number.isNaN(input) ? input : millis} ms`
+    )
   }
   return millis
 }

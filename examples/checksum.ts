@@ -1,4 +1,4 @@
-// Checksums and counts the lines of every file of a folder, with four workers behind a balancer.
+// Checksums and counts the lines of every file of a folder, with a pool of four workers.
 //
 //   npm start                  the folder is that of the `effect` package, which is on every machine that runs this
 //   npm start -- FOLDER        any other
@@ -12,8 +12,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Clock, Console, Effect, FileSystem, Path, type PlatformError, References, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, ActorSystem } from "troupe"
-import { Balancer } from "troupe/actors"
+import { ActorSystem } from "troupe"
+import { Pool, Task, Worker } from "troupe/actors"
 import * as Runtime from "troupe/Runtime"
 import { Memory } from "troupe/transports/Memory"
 
@@ -33,34 +33,37 @@ const reasonOf = ({ message, reason }: PlatformError.PlatformError) =>
 
 const Summary = Schema.Struct({ sha256: Schema.String, bytes: Schema.Int, lines: Schema.Int, worker: Schema.String })
 
-const Checksums = Actor.make("Checksums", [
-  Rpc.make("Summarize", { payload: { file: Schema.String }, success: Summary, error: Unreadable })
+const Checksums = Task.group("checksums", [
+  Rpc.make("summarize", { payload: { file: Schema.String }, success: Summary, error: Unreadable })
 ])
 
 /** What each worker does. A file is read piece by piece, so its size does not matter. */
-const checksums = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const worker = (yield* Actor.Context).self.path
-  return Checksums.of({
-    Summarize: ({ file }) =>
-      Effect.suspend(() => {
-        const hash = createHash("sha256")
-        let bytes = 0
-        let lines = 0
-        const read = Stream.runForEach(fs.stream(file), (piece) =>
-          Effect.sync(() => {
-            hash.update(piece)
-            bytes += piece.length
-            for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines += 1
-          })
-        )
-        return read.pipe(
-          Effect.map(() => ({ sha256: hash.digest("hex"), bytes, lines, worker })),
-          Effect.mapError((error) => new Unreadable({ reason: reasonOf(error) }))
-        )
-      })
+const checksums = Task.handlers(
+  Checksums,
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { name: worker } = yield* Worker.Current
+    return {
+      summarize: ({ file }) =>
+        Effect.suspend(() => {
+          const hash = createHash("sha256")
+          let bytes = 0
+          let lines = 0
+          const read = Stream.runForEach(fs.stream(file), (piece) =>
+            Effect.sync(() => {
+              hash.update(piece)
+              bytes += piece.length
+              for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines += 1
+            })
+          )
+          return read.pipe(
+            Effect.map(() => ({ sha256: hash.digest("hex"), bytes, lines, worker })),
+            Effect.mapError((error) => new Unreadable({ reason: reasonOf(error) }))
+          )
+        })
+    }
   })
-})
+)
 
 // ----- The files -----
 
@@ -125,26 +128,28 @@ const bar = (part: number, of: number) => {
 const program = Effect.gen(function* () {
   const { join, resolve } = yield* Path.Path
   const root = resolve(process.argv[2] ?? folderOfEffect)
-  const system = yield* ActorSystem.ActorSystem
   // A file that is cut short by Ctrl-C loses nobody anything: no need to wait for it.
-  const behavior = Balancer.behavior(Checksums, checksums, { workers, stopDeadline: "100 millis" })
-  const balancer = yield* system.spawn("checksums", behavior)
+  const pool = yield* Pool.make(checksums, { workers, stopDeadline: "100 millis" })
   const began = yield* Clock.currentTimeMillis
   const { failures, files } = yield* filesOf(root)
   const total = files.length + failures.length
 
   const done: Array<typeof Summary.Type & { readonly path: string }> = []
   let bytes = 0
-  const summarize = (path: string) =>
-    Effect.matchEffect(balancer.ask.Summarize({ file: join(root, path) }, { deadline: "10 minutes" }), {
-      onSuccess: (summary) =>
-        Effect.sync(() => {
-          done.push({ ...summary, path })
-          bytes += summary.bytes
-        }),
-      onFailure: ({ message }) => Effect.sync(() => failures.push({ path, reason: message }))
+  const payloads = files.map((path) => ({ file: join(root, path) }))
+  const results = Stream.runForEach(pool.submitAll.summarize(payloads, { window: inFlight }), ({ exit, index }) => {
+    const path = files[index]!
+    return Effect.match(exit, {
+      onSuccess: (summary) => {
+        done.push({ ...summary, path })
+        bytes += summary.bytes
+      },
+      onFailure: ({ message }) => {
+        failures.push({ path, reason: message })
+      }
     })
-  yield* withProgress(Effect.forEach(files, summarize, { concurrency: inFlight, discard: true }), () => {
+  })
+  yield* withProgress(results, () => {
     const ended = done.length + failures.length
     return `${bar(ended, total)}  ${grouped(ended)} of ${grouped(total)} files  ${grouped(bytes)} bytes`
   })
@@ -180,6 +185,7 @@ const unusable = (error: PlatformError.PlatformError) =>
   )
 
 program.pipe(
+  Effect.scoped,
   Effect.catchTag("PlatformError", unusable),
   Effect.provide(ActorSystem.layer({ name: "checksum" })),
   Effect.provide(Memory.layer),

@@ -1,10 +1,12 @@
 /** What the laws do not say: how a system behaves beside its messages. */
 import { inspect } from "node:util"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Logger, Schema } from "effect"
+import { Effect, Exit, Fiber, Logger, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { Actor, ActorRef, ActorSystem, type Ledger } from "troupe"
+import { Actor, ActorRef, ActorSystem, type Ledger, Protocol } from "troupe"
 import { Memory } from "troupe/transports/Memory"
 
 const Worker = Actor.make("Worker", [
@@ -53,6 +55,48 @@ describe("ActorSystem", () => {
       assert.strictEqual(yield* ref.ask.Incarnation(), 2)
     }).pipe(inSystem)
   )
+
+  it.effect("S4 an unsafe ask of an idle actor ends before it returns, where asks are handed over", () =>
+    Effect.gen(function* () {
+      const ref = yield* (yield* ActorSystem.ActorSystem).spawn("worker", worker)
+      const ends: Array<unknown> = []
+      ref.askUnsafe.Incarnation(undefined, (exit) => ends.push(exit))
+      assert.deepStrictEqual(ends, [Exit.succeed(1)])
+    }).pipe(inSystem)
+  )
+
+  it.effect("S5 a lane of urgent messages that is never empty gives back what was taken from it", () => {
+    setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const used = () => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const Busy = Actor.make("Busy", [
+      Rpc.make("Pass", { payload: { n: Schema.Int } }).annotate(Protocol.Urgent, true),
+      Rpc.make("Queued", { success: Schema.Int })
+    ])
+    const heap: Array<number> = []
+    const busy = Busy.behavior(
+      Effect.map(Busy.self, (self) => ({
+        // Two of them, each of which puts another in line.
+        Pass: ({ n }) => {
+          if (n === 1000 || n === 301_000) heap.push(used())
+          if (n < 301_000) self.tellUnsafe.Pass({ n: n + 1 })
+          return Effect.void
+        },
+        Queued: () => Effect.succeed(heap.length)
+      }))
+    )
+    return Effect.gen(function* () {
+      const ref = yield* (yield* ActorSystem.ActorSystem).spawn("busy", busy)
+      for (const n of [0, 0]) yield* ref.tell.Pass({ n })
+      const ended = yield* Effect.forkChild(ref.ask.Queued(), { startImmediately: true })
+      while (ended.pollUnsafe() === undefined) yield* Effect.yieldNow
+      assert.strictEqual(heap.length, 4)
+      assert.isBelow(heap[2]! - heap[1]!, 2_000_000)
+    }).pipe(inSystem)
+  })
 
   it.effect("S8 a stop's deadline is for the descendants too, all together", () =>
     Effect.gen(function* () {

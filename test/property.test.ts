@@ -37,7 +37,7 @@ const turns = between(0, 4)
 const deadline = Schema.Literals([20, 200, 2000, 5000])
 const kinds = [
   ...(["Put", "Slow", "Fail", "Crash", "CrashLater", "Beside", "CrashBeside", "Flaky"] as const),
-  ...(["Forward", "Nest", "Echo", "Child", "Quit"] as const)
+  ...(["Forward", "Lend", "Nest", "Echo", "Child", "Quit", "Urgent"] as const)
 ] as const
 
 const Command = Schema.Union([
@@ -48,7 +48,7 @@ const Command = Schema.Union([
     overflow: Schema.Literals(["reject", "backpressure", "dropOldest", "dropNewest", "unbounded"])
   }),
   Schema.TaggedStruct("Tell", { slot, node, kind: Schema.Literals(kinds), unsafe: Schema.Boolean, turns }),
-  Schema.TaggedStruct("Ask", { slot, node, kind: Schema.Literals(kinds), deadline, turns }),
+  Schema.TaggedStruct("Ask", { slot, node, kind: Schema.Literals(kinds), unsafe: Schema.Boolean, deadline, turns }),
   Schema.TaggedStruct("Crowd", { slot, node, count: between(2, 8), deadline, turns }),
   Schema.TaggedStruct("Offer", { slot, node, deadline, turns }),
   Schema.TaggedStruct("Stream", {
@@ -101,6 +101,8 @@ const id = Schema.Int
 const message = { payload: { id }, success: id, error: Refused }
 const Forwarded = Rpc.make("Forward", message)
 const Answer = Rpc.make("Answer", { payload: { id, to: ReplyTo.schema(Forwarded) } })
+const Lent = Rpc.make("Lend", message)
+const Borrow = Rpc.make("Borrow", { payload: { id, to: ReplyTo.lent(Lent) } })
 
 const Subject = Actor.make("Subject", [
   Rpc.make("Put", message),
@@ -112,13 +114,15 @@ const Subject = Actor.make("Subject", [
   Rpc.make("CrashBeside", message).annotate(Protocol.Concurrent, true),
   Rpc.make("Flaky", message).annotate(Protocol.Idempotent, true),
   Forwarded,
+  Lent,
   Rpc.make("Nest", message),
   Rpc.make("Echo", message),
   Rpc.make("Child", message),
   Rpc.make("Quit", message),
+  Rpc.make("Urgent", message).annotate(Protocol.Urgent, true),
   Rpc.make("Count", { payload: { id, count: Schema.Int, pause: Schema.Int }, success: Schema.Int, stream: true })
 ])
-const Answerer = Actor.make("Answerer", [Answer])
+const Answerer = Actor.make("Answerer", [Answer, Borrow])
 const Child = Actor.make("Child", [Rpc.make("Crash")])
 type Ref = ActorRef.ActorRef<(typeof Subject.rpcs)[number]>
 
@@ -143,6 +147,8 @@ interface Sent {
   readonly kind: (typeof kinds)[number] | "Count"
   readonly exit: () => Exit.Exit<unknown, unknown> | undefined
   readonly fiber?: Fiber.Fiber<unknown, unknown>
+  /** Of an unsafe ask. */
+  readonly cancel?: () => void
   readonly life: Life
   /** Where it was sent from, and by whom. */
   readonly node: number
@@ -188,7 +194,12 @@ const crash = (life: Life, id: number) =>
     return Effect.die(new Error(`crash ${id}`))
   })
 
-const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answer>, mailbox: Mailbox.Options) => {
+const behavior = (
+  world: World,
+  life: Life,
+  back: ActorRef.ActorRef<typeof Answer | typeof Borrow>,
+  mailbox: Mailbox.Options
+) => {
   const run = <A, E>(id: number, effect: Effect.Effect<A, E>, exclusive = true) =>
     Effect.suspend(() => {
       world.begin(life, id, exclusive)
@@ -283,6 +294,24 @@ const behavior = (world: World, life: Life, back: ActorRef.ActorRef<typeof Answe
               return to
             })
           ),
+        // Lends the address twice now and then: the second takes the place of the first, which may have been answered.
+        Lend: ({ id }) =>
+          run(
+            id,
+            Effect.gen(function* () {
+              const to = yield* takeReplyTo(Lent)
+              yield* Effect.ignore(back.tell.Borrow({ id, to }))
+              if (id % 3 > 0) return to
+              if (id % 2 === 0) yield* Effect.yieldNow
+              yield* Effect.ignore(back.tell.Borrow({ id, to: to.supersede() }))
+              return to
+            })
+          ),
+        Urgent: ({ id }) => {
+          world.begin(life, id, true)
+          life.running -= 1
+          return Effect.succeed(id)
+        },
         Nest: ({ id }) => run(id, Effect.as(nest, id)),
         Echo: ({ id }) =>
           run(
@@ -361,9 +390,10 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
       yield* go(Stream.runForEach(system.deadLetters, (letter) => Effect.sync(() => void world.letters.push(letter))))
     }
     const answerer = Answerer.behavior({
-      Answer: ({ id, to }) => to.succeed(id)
+      Answer: ({ id, to }) => to.succeed(id),
+      Borrow: ({ id, to }) => to.succeed(id)
     })
-    const backs: Array<ActorRef.ActorRef<typeof Answer>> = []
+    const backs: Array<ActorRef.ActorRef<typeof Answer | typeof Borrow>> = []
     for (const system of systems) backs.push(yield* system.spawn("answerer", answerer))
 
     const { sent, slots } = world
@@ -457,6 +487,33 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
         })
       })
 
+    const askUnsafe = (slot: number, node: number, kind: (typeof kinds)[number], deadline: number) => {
+      const target = slots[slot]
+      if (target === undefined) return
+      const id = ++world.id
+      let exit: Exit.Exit<unknown, unknown> | undefined
+      const onExit = (end: Exit.Exit<unknown, unknown>) => {
+        if (exit !== undefined) world.faults.push(`unsafe ask ${id} called back twice`)
+        if (message?.interrupted) world.faults.push(`unsafe ask ${id} called back after it was cancelled`)
+        exit = end
+      }
+      let message: Sent | undefined
+      const cancel = target.refs[node]!.askUnsafe[kind]({ id }, onExit, { deadline })
+      message = {
+        id,
+        how: "ask",
+        kind,
+        cancel,
+        exit: () => exit,
+        life: target.life,
+        node,
+        sender: names[node]!,
+        interrupted: false,
+        refused: false
+      }
+      sent.push(message)
+    }
+
     const fates = new Map<string, "lose" | "twice">()
     wire.onSend = ({ from, kind }) => {
       const fate = kind === "data" ? fates.get(from) : undefined
@@ -479,7 +536,8 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
             yield* tell(command.slot, command.node, n % 3 === 2 ? "Slow" : "Put", n % 2 === 0)
           break
         case "Ask":
-          yield* ask(command.slot, command.node, command.kind, command.deadline)
+          if (command.unsafe) askUnsafe(command.slot, command.node, command.kind, command.deadline)
+          else yield* ask(command.slot, command.node, command.kind, command.deadline)
           break
         case "Crowd":
           for (let n = 0; n < command.count; n++) {
@@ -531,11 +589,15 @@ const play = (world: World, { commands, local, lossy }: Program, wire: Contract.
           break
         }
         case "Interrupt": {
-          const open = sent.filter(({ fiber }) => fiber !== undefined && fiber.pollUnsafe() === undefined)
+          const open = sent.filter(
+            ({ cancel, exit, fiber, interrupted }) =>
+              !interrupted && (fiber !== undefined || cancel !== undefined) && exit() === undefined
+          )
           const chosen = open[command.which % Math.max(open.length, 1)]
           if (chosen === undefined) break
           chosen.interrupted = true
-          yield* Fiber.interrupt(chosen.fiber!)
+          if (chosen.fiber !== undefined) yield* Fiber.interrupt(chosen.fiber)
+          else chosen.cancel!()
           break
         }
         case "Advance":
@@ -585,7 +647,9 @@ const errorOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
 
 const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
   const lettersOf = (id: number) =>
-    world.letters.filter(({ payload, tag }) => tag !== "Answer" && (payload as { id?: number }).id === id).length
+    world.letters.filter(
+      ({ payload, tag }) => tag !== "Answer" && tag !== "Borrow" && (payload as { id?: number }).id === id
+    ).length
   for (const message of sent) {
     const { full, how, id, interrupted, kind, refused, seen } = message
     const ran = world.runs(id)
@@ -604,6 +668,7 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
       continue
     }
     const exit = message.exit()
+    if (message.cancel !== undefined && interrupted && exit === undefined) continue
     if (exit === undefined) throw new Error(`${what} has not ended`)
     const error = errorOf(exit)
     if (Exit.isSuccess(exit)) {
@@ -654,14 +719,17 @@ const check = (world: World, sent: ReadonlyArray<Sent>, lossy: boolean) => {
     assert.isAtMost(life.incarnation, life.crashes + 1, `actor-${life.slot} was started again without a crash`)
     const mine = sent.filter((message) => message.life === life)
     for (const sender of new Set(mine.map(({ sender }) => sender))) {
-      const ids = new Set(mine.filter((message) => message.sender === sender).map(({ id }) => id))
-      const order = life.order.filter((id) => ids.has(id))
-      const what = `the order of what ${sender} sent to actor-${life.slot}`
-      assert.deepStrictEqual(
-        order,
-        order.toSorted((a, b) => a - b),
-        what
-      )
+      for (const urgent of [false, true]) {
+        const same = mine.filter((message) => message.sender === sender && (message.kind === "Urgent") === urgent)
+        const ids = new Set(same.map(({ id }) => id))
+        const order = life.order.filter((id) => ids.has(id))
+        const what = `the order of what ${sender} sent to actor-${life.slot}, ${urgent ? "urgent" : "not urgent"}`
+        assert.deepStrictEqual(
+          order,
+          order.toSorted((a, b) => a - b),
+          what
+        )
+      }
     }
   }
   assert.deepStrictEqual(world.faults, [])

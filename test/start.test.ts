@@ -113,10 +113,10 @@ describe("npm start", () => {
     const shares = table(stdout, "Each worker's share")
     const workers = shares.map(([, , worker]) => worker)
     assert.deepStrictEqual(workers, [
-      "checksums/worker-1",
-      "checksums/worker-2",
-      "checksums/worker-3",
-      "checksums/worker-4"
+      "checksums-worker-1",
+      "checksums-worker-2",
+      "checksums-worker-3",
+      "checksums-worker-4"
     ])
     assert.strictEqual(
       shares.reduce((sum, [count]) => sum + Number(count), 0),

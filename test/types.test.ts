@@ -3,9 +3,9 @@
  * what it must refuse.
  */
 import { describe, it } from "@effect/vitest"
-import { Context, Effect, Schema, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Schema, type Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, type ActorError, ActorRef, type ActorSystem, ReplyTo } from "troupe"
+import { Actor, ActorError, ActorRef, type ActorSystem, Protocol, ReplyTo } from "troupe"
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>) => {}
@@ -71,6 +71,38 @@ describe("ActorRef", () => {
     same<ReturnType<typeof account.ask.History>, Stream.Stream<string, Insufficient | Failing>>(true)
   })
 
+  promises("tells an unsafe ask's callback how it ends, and answers how to cancel it", () => {
+    const cancel = account.askUnsafe.Withdraw({ amount: 1 }, (exit) => {
+      same<typeof exit, Exit.Exit<number, Insufficient | Failing>>(true)
+    })
+    same<typeof cancel, () => void>(true)
+    account.askUnsafe.Deposit({ amount: 1 }, (exit) => same<typeof exit, Exit.Exit<number, Failing>>(true))
+    account.askUnsafe.Balance(undefined, () => {}, { deadline: Number.POSITIVE_INFINITY })
+    account.askUnsafe.Balance(undefined, () => {}, { deadline: "1 second" })
+    // @ts-expect-error: an amount is a number.
+    account.askUnsafe.Deposit({ amount: "1" }, () => {})
+    // @ts-expect-error: there is no currency.
+    account.askUnsafe.Deposit({ amount: 1, currency: "EUR" }, () => {})
+    // @ts-expect-error: whoever asks wants to hear of the end.
+    account.askUnsafe.Deposit({ amount: 1 })
+    // @ts-expect-error: Balance has no payload.
+    account.askUnsafe.Balance({ amount: 1 }, () => {})
+    // @ts-expect-error: the answer is a number.
+    account.askUnsafe.Balance(undefined, (exit: Exit.Exit<string, Failing>) => exit)
+    // @ts-expect-error: it may end in NotExecuted or Unknown.
+    account.askUnsafe.Balance(undefined, (exit: Exit.Exit<number>) => exit)
+    // @ts-expect-error: a deadline is a duration.
+    account.askUnsafe.Deposit({ amount: 1 }, () => {}, { deadline: "soon" })
+    // @ts-expect-error: it has no such message.
+    account.askUnsafe.Close(undefined, () => {})
+    same<keyof typeof account.askUnsafe, "Deposit" | "Withdraw" | "Balance">(true)
+    // @ts-expect-error: it answers once, and History streams.
+    account.askUnsafe.History({ last: 3 }, () => {})
+    const depositor: ActorRef.ActorRef<typeof Deposit> = account
+    // @ts-expect-error: a depositor does not understand Withdraw.
+    depositor.askUnsafe.Withdraw({ amount: 1 }, () => {})
+  })
+
   promises("fails with errors that catchTag and catchReason narrow", () => {
     const withdrawn = account.ask.Withdraw({ amount: 9 }).pipe(
       Effect.catchTag("Insufficient", (error) => Effect.succeed(error.balance)),
@@ -102,6 +134,9 @@ describe("ActorRef", () => {
     })
   })
 })
+
+// Under a name of its own: a handler is called Withdraw below.
+const Withdrawal = Withdraw
 
 describe("Actor", () => {
   const handlers = {
@@ -164,6 +199,54 @@ describe("Actor", () => {
     // @ts-expect-error: the answer is a number.
     Actor.make("Clerk", [Forward]).behavior({ Forward: ({ to }) => to.succeed("1") })
   })
+
+  promises("types a ReplyTo by its request, be it handed over, lent, superseded or taken at once", () => {
+    const Lend = Rpc.make("Lend", { payload: { to: ReplyTo.lent(Withdrawal) } })
+    Actor.make("Clerk", [Lend]).behavior({
+      Lend: ({ to }) => {
+        same<typeof to, ReplyTo.ReplyTo<typeof Withdrawal>>(true)
+        const next = to.supersede()
+        same<typeof next, ReplyTo.ReplyTo<typeof Withdrawal>>(true)
+        next.doneUnsafe(Exit.succeed(1))
+        next.doneUnsafe(Exit.fail(new Insufficient({ balance: 1 })))
+        next.doneUnsafe(Exit.die("broken"))
+        // @ts-expect-error: the answer is a number.
+        next.doneUnsafe(Exit.succeed("1"))
+        // @ts-expect-error: that is not its error.
+        next.doneUnsafe(Exit.fail("empty"))
+        // @ts-expect-error: a refusal has one of the reasons of NotExecuted.
+        next.refuseUnsafe("Stopping")
+        next.loseUnsafe(new ActorError.Interrupted({ to: "it", tag: "Withdrawal" }))
+        // @ts-expect-error: what is lost has one of the reasons of Unknown.
+        next.lose(new ActorError.Stopping({ to: "it" }))
+        same<typeof to.remainingMillis, number>(true)
+        // @ts-expect-error: it is the asker's to say.
+        to.remainingMillis = 1
+        to.onAbandoned(() => next.onAbandoned(undefined))
+        return to.fail(new Insufficient({ balance: 1 }))
+      }
+    })
+    Actor.make("Vault", [Balance]).behavior(
+      Effect.gen(function* () {
+        const { takeReplyToUnsafe } = yield* Actor.Context
+        same<ReturnType<typeof takeReplyToUnsafe<typeof Balance>>, ReplyTo.ReplyTo<typeof Balance>>(true)
+        return { Balance: () => Effect.succeed(takeReplyToUnsafe(Balance)) }
+      })
+    )
+    Actor.make("Vault", [Balance]).behavior(
+      // @ts-expect-error: the address awaits the answer to Deposit.
+      Effect.map(Actor.Context, (context) => ({ Balance: () => Effect.succeed(context.takeReplyToUnsafe(Deposit)) }))
+    )
+  })
+
+  promises("takes an urgent message for what it is without the annotation", () => {
+    const Hasty = Actor.make("Hasty", [Deposit.annotate(Protocol.Urgent, true)])
+    const hasty: Of<typeof Hasty> = account
+    Hasty.behavior({ Deposit: ({ amount }) => Effect.succeed(amount) })
+    // @ts-expect-error: it is urgent, or it is not.
+    Deposit.annotate(Protocol.Urgent, "very")
+    return hasty
+  })
 })
 
 describe("Behavior", () => {
@@ -196,6 +279,27 @@ describe("Behavior", () => {
   promises("needs nothing for Scope and Actor.Context, which every actor has", () => {
     type Needs<B> = B extends Actor.Behavior<any, any, infer R> ? R : never
     same<Needs<typeof needy>, Rates | Audit>(true)
+  })
+
+  promises("takes restart options that are whole", () => {
+    const Box = Actor.make("Box", [Balance])
+    const handlers = { Balance: () => Effect.succeed(1) }
+    Box.behavior(handlers, { restart: {} })
+    Box.behavior(handlers, {
+      restart: {
+        intensity: { restarts: 3, within: "1 minute" },
+        backoff: { from: 0, to: "1 second" },
+        healthyAfter: 0
+      }
+    })
+    // @ts-expect-error: so many, within how long?
+    Box.behavior(handlers, { restart: { intensity: { restarts: 3 } } })
+    // @ts-expect-error: up to how long?
+    Box.behavior(handlers, { restart: { backoff: { from: 0 } } })
+    // @ts-expect-error: a time is a duration.
+    Box.behavior(handlers, { restart: { healthyAfter: "soon" } })
+    // @ts-expect-error: there is no jitter to choose.
+    Box.behavior(handlers, { restart: { jitter: 0 } })
   })
 
   promises("passes a child's needs on to its parent", () => {

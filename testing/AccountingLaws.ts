@@ -257,6 +257,13 @@ const watcher = (stage: Stage) =>
     }) as Effect.Effect<any>
   )
 
+/** What the callee's node told others of its actors' ends. */
+const told = (stage: Stage) =>
+  stage.wire.sent
+    .filter(({ from, kind }) => from === "home" && kind === "data")
+    .flatMap(({ text }) => JSON.parse(text)[5] as ReadonlyArray<ReadonlyArray<unknown>>)
+    .filter(([kind]) => kind === "t")
+
 const setUp = (stage: Stage) =>
   Effect.gen(function* () {
     const ref = yield* stage.spawn(Watched, watched(stage), "watched")
@@ -398,11 +405,7 @@ const watches = [
       yield* stage.quiet
       assert.equal(news, 0)
       // The other node has nothing to say to it either: only to the one that waited, and to the stop.
-      const told = stage.wire.sent
-        .filter(({ from, kind }) => from === "home" && kind === "data")
-        .flatMap(({ text }) => JSON.parse(text)[5] as ReadonlyArray<ReadonlyArray<unknown>>)
-        .filter(([kind]) => kind === "t")
-      assert.equal(told.length, stage.placement === "two nodes" ? 2 : 0)
+      assert.equal(told(stage).length, stage.placement === "two nodes" ? 2 : 0)
     })
   ),
 
@@ -456,6 +459,52 @@ const watches = [
         const entries = journal.entries.filter((entry) => !entry.startsWith("init"))
         assert.deepEqual(entries, [...Array.from({ length: 50 }, (_, n) => `note ${n + 1}`), "watched Normal"])
       })
+  ),
+
+  law("S10", anywhere, "an actor's watch follows the watched actor's messages that still wait", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const own = yield* stage.asker.system.spawn("watcher", watcher(stage))
+      const who = yield* stage.spawn(Watched, watched(stage), "watched")
+      yield* own.ask.Watch({ who })
+      yield* stage.arrived
+      const held = yield* start(own.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const ended = yield* start(who.watch)
+      yield* who.tell.Say({ to: own, count: 50 })
+      yield* Fiber.join(ended)
+      yield* stage.arrived
+      assert.deepEqual(journal.of("note"), [])
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* journal.seen("watched Normal")
+      const entries = journal.entries.slice(journal.indexOf("a-") + 1)
+      assert.deepEqual(entries, [...Array.from({ length: 50 }, (_, n) => `note ${n + 1}`), "watched Normal"])
+    })
+  ),
+
+  law("S10", anywhere, "an actor's watches are taken back when it crashes, and when it ends", (stage) =>
+    Effect.gen(function* () {
+      const { asker, callee, journal } = stage
+      const who = yield* stage.spawn(Watched, watched(stage), "watched")
+      const crashes = yield* asker.system.spawn("crashes", watcher(stage))
+      const ends = yield* asker.system.spawn("ends", watcher(stage))
+      for (const own of [crashes, ends]) yield* own.ask.Watch({ who })
+      yield* unknown(crashes.ask.Crash({ why: "on purpose" }), "CalleeCrashed")
+      yield* within("300 millis", crashes.ask.Count())
+      yield* ends.stop()
+      // Busy, so that what comes for it waits.
+      const held = yield* start(crashes.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* stage.arrived
+      yield* (yield* callee.system.lookup(Watched, "watched")).stop()
+      yield* stage.arrived
+      assert.equal((yield* asker.system.tree).find(({ path }) => path === "crashes")!.queued, 0)
+      assert.deepEqual(told(stage), [])
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      assert.deepEqual(journal.of("watched"), [])
+    })
   ),
 
   law("S10", anywhere, "an actor's watch is handled in its turn, as a message", (stage) =>

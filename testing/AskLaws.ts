@@ -1,13 +1,14 @@
 /** S4, ask. */
 import assert from "node:assert/strict"
-import { Clock, Effect, Exit, Fiber, Schema, SchemaGetter, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Schema, SchemaGetter, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, ActorError, Protocol } from "../core/index.ts"
+import { Actor, ActorError, Ledger, Protocol } from "../core/index.ts"
 import {
   anywhere,
   elapse,
   event,
-  type Journal,
+  HandOff,
+  Journal,
   law,
   notExecuted,
   pending,
@@ -1058,4 +1059,481 @@ const certainty = [
   )
 ]
 
-export const askLaws = [answers, notRun, mayHaveRun, badReplies, badCodecs, interrupts, retries, certainty].flat(2)
+type End = Exit.Exit<unknown, ActorError.NotExecuted | ActorError.Unknown | Refused>
+
+/** Notes how often an unsafe ask ends; `end` waits for the first time. */
+const ending = () => {
+  const ended = Deferred.makeUnsafe<unknown, ActorError.NotExecuted | ActorError.Unknown | Refused>()
+  const ends: Array<End> = []
+  const onExit = (exit: End) => {
+    ends.push(exit)
+    Deferred.doneUnsafe(ended, exit)
+  }
+  return { end: Deferred.await(ended), ends, onExit }
+}
+
+const unsafe = [
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask is sent at once, and calls back once: with the value, the typed error, NotExecuted or Unknown",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const ended = yield* stage.spawn(Subject, subject(new Journal()), "ended")
+        yield* ended.stop()
+        const before = (yield* stage.ledger).ended
+        const [value, failure, crash, none, held] = [ending(), ending(), ending(), ending(), ending()]
+        ref.askUnsafe.Hold({ key: "a" }, held.onExit)
+        ref.askUnsafe.Double({ n: 4 }, value.onExit)
+        ref.askUnsafe.Refuse({ why: "no reason" }, failure.onExit)
+        ref.askUnsafe.Crash({ why: "on purpose" }, crash.onExit)
+        ended.askUnsafe.Count(undefined, none.onExit)
+        yield* journal.seen("a+")
+        assert.deepEqual([...value.ends, ...failure.ends, ...crash.ends, ...held.ends], [])
+        yield* journal.open("a")
+        assert.equal(yield* held.end, "a")
+        assert.equal(yield* value.end, 8)
+        const error = yield* Effect.flip(failure.end)
+        assert(error instanceof Refused && error.why === "no reason")
+        assert.equal((yield* unknown(crash.end, "CalleeCrashed")).tag, "Crash")
+        yield* notExecuted(none.end, "NoSuchActor")
+        const after = (yield* stage.ledger).ended
+        assert.deepEqual(
+          Ledger.endings.map((ending) => after[ending] - before[ending]),
+          [2, 1, 1, 1, 0]
+        )
+        yield* within("300 millis", journal.seen("init 2"))
+        yield* stage.quiet
+        for (const { ends } of [value, failure, crash, none, held]) assert.equal(ends.length, 1)
+      }),
+    { counts: true }
+  ),
+
+  law("S4", anywhere, "many unsafe asks at a time each get their own answer, once", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      const asks = Array.from({ length: 500 }, (_, n) => {
+        const ask = ending()
+        ref.askUnsafe.Double({ n }, ask.onExit)
+        return ask
+      })
+      assert.deepEqual(
+        yield* Effect.forEach(asks, ({ end }) => end),
+        asks.map((_, n) => n * 2)
+      )
+      yield* stage.quiet
+      assert(asks.every(({ ends }) => ends.length === 1))
+    })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "a chain of unsafe asks, each sent at the end of the one before, ends, however long it is",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const last = ending()
+        const next = (n: number): void => {
+          ref.askUnsafe.Double({ n }, (exit) => (n < 3000 && Exit.isSuccess(exit) ? next(n + 1) : last.onExit(exit)))
+        }
+        next(1)
+        assert.equal(yield* last.end, 6000)
+        assert.equal(stage.journal.of("double").length, 3000)
+      })
+  ),
+
+  law("S4", "one node", "an unsafe ask that is refused calls back before it returns", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { capacity: 1 } }))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      yield* ref.tell.Note({ n: 1 })
+      const full = ending()
+      ref.askUnsafe.Double({ n: 1 }, full.onExit)
+      yield* notExecuted(full.ends[0]!, "MailboxFull")
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.stop()
+      const none = ending()
+      ref.askUnsafe.Double({ n: 1 }, none.onExit)
+      yield* notExecuted(none.ends[0]!, "NoSuchActor")
+      assert.deepEqual(journal.of("double"), [])
+    })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask whose payload does not match its schema is NotExecuted(EncodeError) before it returns",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        const { ends, onExit } = ending()
+        ref.askUnsafe.Double({ n: wrong }, onExit)
+        yield* notExecuted(ends[0]!, "EncodeError")
+        yield* stage.quiet
+        assert.equal(ends.length, 1)
+        assert.deepEqual(stage.journal.of("double"), [])
+      }),
+    encoded
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "an unsafe ask larger than a frame is NotExecuted(PayloadTooLarge) before it returns",
+    (stage) =>
+      Effect.gen(function* () {
+        const ref = yield* stage.spawn(Subject, subject(stage.journal))
+        stage.wire.maxFrameBytes = 3000
+        const { ends, onExit } = ending()
+        ref.askUnsafe.Refuse({ why: "x".repeat(3000) }, onExit)
+        yield* notExecuted(ends[0]!, "PayloadTooLarge")
+        yield* stage.quiet
+        assert.equal(ends.length, 1)
+      })
+  ),
+
+  law("S4", anywhere, "an unsafe ask of a stream, or with a deadline that is not more than 0, is refused", (stage) =>
+    Effect.gen(function* () {
+      const ref = yield* stage.spawn(Subject, subject(stage.journal))
+      const { ends, onExit } = ending()
+      assert.throws(
+        () => (ref.askUnsafe as any).Numbers({ to: 3 }, onExit),
+        /expected a request that answers once, got: "Numbers", which streams/
+      )
+      for (const deadline of [0, -1]) {
+        assert.throws(
+          () => ref.askUnsafe.Double({ n: 1 }, onExit, { deadline }),
+          /expected `deadline` to be finite and more than 0, got: -?\d ms/
+        )
+      }
+      yield* stage.quiet
+      assert.deepEqual(ends, [])
+      assert.deepEqual(stage.journal.of("double"), [])
+    })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "cancelling an unsafe ask takes its queued request back, and it does not call back",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const { ends, onExit } = ending()
+        const cancel = ref.askUnsafe.Note({ n: 1 }, onExit)
+        yield* ref.offer.Note({ n: 2 })
+        cancel()
+        cancel()
+        yield* ref.offer.Note({ n: 3 })
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* stage.callee.system.idle
+        yield* ref.ask.Count()
+        yield* elapse("6 seconds")
+        assert.deepEqual(journal.of("note"), ["note 2", "note 3"])
+        assert.deepEqual(ends, [])
+        const { cancelled, ended } = yield* stage.ledger
+        assert.deepEqual([cancelled, ended.interrupted], [1, 1])
+      }),
+    { counts: true, slow: true }
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "cancelling an unsafe ask interrupts its handler, which is no crash, and it does not call back",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const asks = [ending(), ending()] as const
+        const cancels = [
+          ref.askUnsafe.HoldBeside({ key: "b" }, asks[0].onExit),
+          ref.askUnsafe.Hold({ key: "a" }, asks[1].onExit, { deadline: Number.POSITIVE_INFINITY })
+        ]
+        yield* journal.seen("a+")
+        for (const cancel of cancels) cancel()
+        yield* journal.seen("a!")
+        yield* journal.seen("b!")
+        assert.equal(yield* ref.ask.Double({ n: 2 }), 4)
+        yield* elapse("200 millis")
+        assert.deepEqual(journal.of("init"), ["init 1"])
+        for (const { ends } of asks) assert.deepEqual(ends, [])
+        const { cancelled, ended, failed } = yield* stage.ledger
+        assert.deepEqual([cancelled, ended.interrupted, failed], [2, 2, 0])
+      }),
+    { counts: true }
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "cancelling an unsafe ask that has ended does nothing",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const { end, ends, onExit } = ending()
+        const cancel = ref.askUnsafe.Double({ n: 1 }, onExit)
+        assert.equal(yield* end, 2)
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        cancel()
+        yield* stage.arrived
+        yield* journal.open("a")
+        assert.equal(yield* Fiber.join(held), "a")
+        assert.equal(ends.length, 1)
+        assert.equal((yield* stage.ledger).ended.interrupted, 0)
+      }),
+    { counts: true }
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask that is cancelled does not call back, however deep in a chain of answers it was answered",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const refs = yield* Effect.forEach(Array.from({ length: 24 }), (_, n) =>
+          stage.spawn(Subject, subject(journal), `subject-${n}`)
+        )
+        const Chain = Actor.make("Chain", [Rpc.make("Go")])
+        // The first leave it to the next to ask; each of the others is cancelled as soon as it has been sent.
+        for (const calm of [7, 8, 9, 10, 11, 16, 20]) {
+          const next = (n: number): void => {
+            if (n === refs.length) return
+            let cancelled = false
+            const cancel = refs[n]!.askUnsafe.Double({ n }, () => {
+              if (cancelled) journal.write(`ask ${n} called back after its cancel`)
+              else next(n + 1)
+            })
+            if (n < calm) return
+            cancelled = true
+            cancel()
+          }
+          next(0)
+          yield* stage.quiet
+          const chain = yield* stage.spawn(
+            Chain,
+            Chain.behavior({
+              Go: () => {
+                next(0)
+                return Effect.void
+              }
+            }),
+            `chain-${calm}`
+          )
+          const { end, onExit } = ending()
+          chain.askUnsafe.Go(undefined, onExit)
+          yield* end
+          yield* stage.quiet
+        }
+        assert.deepEqual(journal.of("ask"), [])
+      })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask's callback that throws is its asker's own affair: it is logged, and the actor and the node go on",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const ended = yield* stage.spawn(Subject, subject(new Journal()), "ended")
+        yield* ended.stop()
+        let calls = 0
+        const throws = () => {
+          calls += 1
+          throw new Error("mine")
+        }
+        // More of them than may be handed over within one another: answered, failed, crashed, refused and expired.
+        for (let n = 1; n <= 20; n++) ref.askUnsafe.Double({ n }, throws)
+        ref.askUnsafe.Refuse({ why: "no reason" }, throws)
+        ended.askUnsafe.Count(undefined, throws)
+        ref.askUnsafe.HoldBeside({ key: "b" }, throws, { deadline: "60 millis" })
+        yield* journal.seen("b+")
+        yield* elapse("500 millis")
+        yield* journal.open("b")
+        yield* stage.quiet
+        assert.equal(calls, 23)
+        assert.equal(
+          stage.logs.filter(({ level, message }) => level === "Error" && /threw.*mine/s.test(message)).length,
+          23
+        )
+        assert.deepEqual(journal.of("init"), ["init 1"])
+        assert.equal(yield* ref.ask.Double({ n: 2 }), 4)
+        yield* stage.quiet
+        assert.equal((yield* stage.callee.system.tree)[0]!.state, "idle")
+        const { ends, onExit } = ending()
+        ref.askUnsafe.Double({ n: 3 }, onExit)
+        // Asks are still handed over in their asker's turn.
+        if (stage.placement === "one node" && (yield* HandOff)) assert.deepEqual(ends, [Exit.succeed(6)])
+        yield* stage.quiet
+        assert.deepEqual(ends, [Exit.succeed(6)])
+      })
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask ends at its deadline, after 5 seconds without one, and its late reply is dropped and counted",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const [running, queued, patient] = [ending(), ending(), ending()]
+        ref.askUnsafe.Hold({ key: "a" }, running.onExit, { deadline: "60 millis" })
+        ref.askUnsafe.Double({ n: 1 }, queued.onExit, { deadline: "60 millis" })
+        ref.askUnsafe.HoldBeside({ key: "b" }, patient.onExit)
+        yield* journal.seen("a+")
+        assert.equal((yield* within("500 millis", unknown(running.end, "Timeout"))).deadlineMillis, 60)
+        const error = yield* within("500 millis", Effect.flip(queued.end))
+        const end = `${error._tag}(${"reason" in error && error.reason._tag})`
+        const ends =
+          stage.placement === "one node" ? ["NotExecuted(Expired)"] : ["NotExecuted(Expired)", "Unknown(Timeout)"]
+        assert(ends.includes(end), end)
+        assert.equal((yield* stage.ledger).lateReplies, 0)
+        yield* elapse("50 millis")
+        yield* journal.open("a")
+        yield* journal.seen("b+")
+        assert.deepEqual(journal.of("double"), [])
+        yield* elapse("4 seconds")
+        assert.deepEqual(patient.ends, [])
+        yield* within("2 seconds", unknown(patient.end, "Timeout"))
+        yield* journal.open("b")
+        yield* journal.seen("b-")
+        yield* stage.quiet
+        // Another node says that the queued one was not handled, too late.
+        assert.equal((yield* stage.ledger).lateReplies, stage.placement === "one node" ? 2 : 3)
+        for (const ask of [running, queued, patient]) assert.equal(ask.ends.length, 1)
+      }),
+    { counts: true }
+  ),
+
+  law(
+    "S4",
+    anywhere,
+    "an unsafe ask without an end waits for its answer, queued and running, however long it takes",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const running = ending()
+        ref.askUnsafe.Hold({ key: "a" }, running.onExit, { deadline: Number.POSITIVE_INFINITY })
+        const queued = ([Number.POSITIVE_INFINITY, "Infinity", Duration.infinity] as const).map((deadline) => {
+          const ask = ending()
+          ref.askUnsafe.Double({ n: 1 }, ask.onExit, { deadline })
+          return ask
+        })
+        yield* journal.seen("a+")
+        // Others have their deadlines beside it.
+        const hasty = yield* start(ref.ask.Double({ n: 2 }, { deadline: "100 millis" }))
+        yield* elapse("1 minutes")
+        assert(Exit.isFailure(yield* Fiber.await(hasty)))
+        for (const { ends } of [running, ...queued]) assert.deepEqual(ends, [])
+        yield* journal.open("a")
+        assert.equal(yield* running.end, "a")
+        for (const { end } of queued) assert.equal(yield* end, 2)
+      }),
+    { slow: true }
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "an unsafe ask without an end is Unknown(NodeLost) at once when its node is lost",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal, wire } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const [running, queued] = [ending(), ending()]
+        const forever = { deadline: Number.POSITIVE_INFINITY }
+        ref.askUnsafe.Hold({ key: "a" }, running.onExit, forever)
+        ref.askUnsafe.Double({ n: 1 }, queued.onExit, forever)
+        yield* journal.seen("a+")
+        wire.unreachable("away", "home")
+        assert.equal((yield* unknown(running.end, "NodeLost")).node, "node/home")
+        yield* unknown(queued.end, "NodeLost")
+        yield* journal.open("a")
+        yield* stage.callee.system.idle
+        for (const { ends } of [running, queued]) assert.equal(ends.length, 1)
+      }),
+    { restless: true }
+  ),
+
+  law("S4", "two nodes", "an unsafe ask without an end ends when its own node closes", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      yield* stage.spawn(Subject, subject(journal))
+      const third = yield* stage.join("third")
+      const ref = yield* third.system.lookup(Subject, "subject", { at: { node: "home" } })
+      const { end, ends, onExit } = ending()
+      ref.askUnsafe.Hold({ key: "a" }, onExit, { deadline: Number.POSITIVE_INFINITY })
+      yield* journal.seen("a+")
+      yield* third.leave
+      const error = yield* Effect.flip(end)
+      assert.equal(error._tag, "Unknown")
+      const late = ending()
+      ref.askUnsafe.Count(undefined, late.onExit, { deadline: Number.POSITIVE_INFINITY })
+      yield* Effect.flip(late.end)
+      yield* journal.open("a")
+      yield* stage.quiet
+      for (const { length } of [ends, late.ends]) assert.equal(length, 1)
+    })
+  ),
+
+  law("S4", anywhere, "an unsafe ask is not retried, be it idempotent", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Fetcher, fetcher(journal))
+      const { end, ends, onExit } = ending()
+      ref.askUnsafe.Fetch({ crashes: 1 }, onExit)
+      yield* unknown(end, "CalleeCrashed")
+      yield* elapse("500 millis")
+      assert.equal(journal.count("fetch"), 1)
+      assert.equal(ends.length, 1)
+    })
+  ),
+
+  law(
+    "S4",
+    "two nodes",
+    "an unsafe ask of a node that is not there is NotExecuted(NotConnected) at once, and not retried",
+    (stage) =>
+      Effect.gen(function* () {
+        const { system } = stage.asker.system.id
+        const ref = yield* refOf(stage, `${system}/node/nowhere/abc/subject#1`, ...Subject.rpcs)
+        for (const deadline of ["3 seconds", Number.POSITIVE_INFINITY] as const) {
+          const { end, ends, onExit } = ending()
+          ref.askUnsafe.Double({ n: 1 }, onExit, { deadline })
+          yield* within("300 millis", notExecuted(end, "NotConnected"))
+          yield* elapse("300 millis")
+          assert.equal(ends.length, 1)
+        }
+      }),
+    { needs: ["absence"] }
+  )
+]
+
+export const askLaws = [
+  answers,
+  notRun,
+  mayHaveRun,
+  badReplies,
+  badCodecs,
+  interrupts,
+  retries,
+  certainty,
+  unsafe
+].flat(2)

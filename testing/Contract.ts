@@ -12,6 +12,7 @@
 import { accountingLaws } from "./AccountingLaws.ts"
 import { askLaws } from "./AskLaws.ts"
 import { carrierLaws } from "./CarrierLaws.ts"
+import { dispatchLaws } from "./DispatchLaws.ts"
 import type { Law, Need, Placement } from "./Law.ts"
 import { mailboxLaws } from "./MailboxLaws.ts"
 import { nameLaws } from "./NameLaws.ts"
@@ -48,6 +49,7 @@ export const laws: ReadonlyArray<Law> = [
   ...stopLaws,
   ...accountingLaws,
   ...nameLaws,
+  ...dispatchLaws,
   ...wireLaws,
   ...carrierLaws
 ]

@@ -1,7 +1,8 @@
 /** S5, the mailbox: its bound, its policies and its deadlines. */
 import assert from "node:assert/strict"
-import { Effect, Exit, Fiber } from "effect"
-import { Actor, type ActorError, type Mailbox } from "../core/index.ts"
+import { Effect, Exit, Fiber, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { Actor, type ActorError, type Mailbox, Protocol } from "../core/index.ts"
 import { anywhere, deadLetter, elapse, law, notExecuted, pending, type Stage, start, unknown, within } from "./Law.ts"
 import { Subject, subject } from "./Subject.ts"
 
@@ -396,4 +397,187 @@ const control = [
   )
 ]
 
-export const mailboxLaws = [policies, backpressure, deadlines, control].flat(2)
+/** How many messages wait in the subject's mailbox. */
+const queued = (stage: Stage) => Effect.map(stage.callee.system.tree, ([subject]) => subject!.queued)
+
+const urgency = [
+  law(
+    "S5",
+    anywhere,
+    "urgent messages do not count against the capacity, and displace nothing",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        for (const overflow of ["reject", "backpressure", "dropOldest", "dropNewest"] as const) {
+          journal.clear()
+          const ref = yield* stage.spawn(Subject, subject(journal, { mailbox: { capacity: 2, overflow } }), overflow)
+          const held = yield* start(ref.ask.Hold({ key: overflow }))
+          yield* journal.seen(`${overflow}+`)
+          // Before, between and behind those that count.
+          yield* ref.tell.NoteFirst({ n: 1 })
+          yield* ref.offer.NoteFirst({ n: 2 })
+          yield* ref.offer.Note({ n: 1 })
+          yield* ref.offer.NoteFirst({ n: 3 })
+          yield* ref.offer.Note({ n: 2 })
+          yield* ref.tell.NoteFirst({ n: 4 })
+          assert(ref.tellUnsafe.NoteFirst({ n: 5 }))
+          const asked = yield* start(ref.ask.NoteFirst({ n: 6 }))
+          yield* stage.arrived
+          // It is exactly full.
+          const more = yield* start(Effect.exit(ref.ask.Note({ n: 3 })))
+          yield* stage.arrived
+          yield* journal.open(overflow)
+          yield* Fiber.join(held)
+          yield* Fiber.join(asked)
+          const end = yield* Fiber.join(more)
+          yield* stage.callee.system.idle
+          assert.deepEqual(
+            journal.of("first"),
+            [1, 2, 3, 4, 5, 6].map((n) => `first ${n}`)
+          )
+          const notes = { reject: [1, 2], backpressure: [1, 2, 3], dropOldest: [2, 3], dropNewest: [1, 2] }[overflow]
+          assert.deepEqual(
+            journal.of("note"),
+            notes.map((n) => `note ${n}`)
+          )
+          if (overflow === "reject") yield* notExecuted(end, "MailboxFull")
+          else if (overflow === "dropNewest") yield* notExecuted(end, "Shed")
+          else assert(Exit.isSuccess(end))
+          yield* ref.stop()
+        }
+        assert.equal((yield* stage.ledger).shed, 2)
+      }),
+    { counts: true }
+  ),
+
+  law(
+    "S5",
+    anywhere,
+    "an urgent request whose asker leaves, or whose deadline passes, while it waits is not handled",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const { free, ref } = yield* busy(stage, { capacity: 1 })
+        const first = yield* start(ref.ask.HoldFirst({ key: "b" }))
+        const left = yield* Effect.forEach([1, 2], (n) => start(ref.ask.NoteFirst({ n })))
+        const stays = yield* start(ref.ask.NoteFirst({ n: 3 }))
+        const hasty = yield* start(ref.ask.NoteFirst({ n: 4 }, { deadline: "60 millis" }))
+        yield* ref.offer.Note({ n: 1 })
+        yield* ref.offer.NoteFirst({ n: 5 })
+        assert.equal(yield* queued(stage), 7)
+        // One leaves from the middle of the lane, the other when those before it have been taken.
+        yield* Fiber.interrupt(left[0]!)
+        yield* stage.arrived
+        assert.equal(yield* queued(stage), 6)
+        yield* notExecuted(ref.offer.Note({ n: 2 }), "MailboxFull")
+        yield* elapse("150 millis")
+        assert(Exit.isFailure(yield* Fiber.await(hasty)))
+        if (stage.placement === "one node") assert.equal(yield* queued(stage), 5)
+        yield* journal.open("a")
+        yield* journal.seen("b+")
+        yield* Fiber.interrupt(left[1]!)
+        yield* stage.arrived
+        yield* journal.open("b")
+        assert.equal(yield* Fiber.join(first), "b")
+        yield* Fiber.join(stays)
+        yield* free
+        yield* ref.ask.Count()
+        assert.deepEqual([...journal.of("first"), ...journal.of("note")], ["first 3", "first 5", "note 1"])
+        const { cancelled, expired } = yield* stage.ledger
+        assert.deepEqual([cancelled, expired], [2, 1])
+      }),
+    { counts: true }
+  ),
+
+  law("S5", anywhere, "urgent messages that were taken, or taken back, leave the room as it was", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const { free, ref } = yield* busy(stage, { capacity: 2 })
+      // The only one of the lane, twice.
+      for (const n of [1, 2]) {
+        const left = yield* start(ref.ask.NoteFirst({ n }))
+        yield* stage.arrived
+        yield* Fiber.interrupt(left)
+        yield* stage.arrived
+      }
+      assert.equal(yield* queued(stage), 0)
+      // The last of the lane, after others were taken.
+      const taken = yield* start(ref.ask.NoteFirst({ n: 3 }))
+      const held = yield* start(ref.ask.HoldFirst({ key: "b" }))
+      const left = yield* start(ref.ask.NoteFirst({ n: 4 }))
+      yield* stage.arrived
+      yield* journal.open("a")
+      yield* journal.seen("b+")
+      yield* Fiber.join(taken)
+      assert.equal(yield* queued(stage), 1)
+      yield* Fiber.interrupt(left)
+      yield* stage.arrived
+      assert.equal(yield* queued(stage), 0)
+      yield* ref.offer.NoteFirst({ n: 5 })
+      yield* ref.offer.Note({ n: 1 })
+      yield* ref.offer.Note({ n: 2 })
+      yield* notExecuted(ref.offer.Note({ n: 3 }), "MailboxFull")
+      yield* ref.offer.NoteFirst({ n: 6 })
+      yield* journal.open("b")
+      yield* Fiber.join(held)
+      yield* free
+      yield* ref.ask.Count()
+      assert.deepEqual(
+        [...journal.of("first"), ...journal.of("note")],
+        ["first 3", "first 5", "first 6", "note 1", "note 2"]
+      )
+    })
+  ),
+
+  law(
+    "S5",
+    anywhere,
+    "a lane of urgent messages that is never empty keeps its order and its places, however many pass",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Busy = Actor.make("Busy", [
+          Rpc.make("Pass", { payload: { n: Schema.Int } }).annotate(Protocol.Urgent, true),
+          Rpc.make("Note", { payload: { n: Schema.Int } })
+        ])
+        const passed: Array<number> = []
+        const busy = Busy.behavior(
+          Effect.gen(function* () {
+            const self = yield* Busy.self
+            return {
+              // One that passes puts another at the end of the lane, three times over.
+              Pass: ({ n }) =>
+                Effect.gen(function* () {
+                  passed.push(n)
+                  yield* journal.note(`pass ${n}`)
+                  if (n === 0 || n === 900) yield* journal.wait(`gate ${n}`)
+                  if (n < 1200) yield* Effect.orDie(self.tell.Pass({ n: n + 400 }))
+                }),
+              Note: ({ n }) => journal.note(`note ${n}`)
+            }
+          })
+        )
+        const ref = yield* stage.spawn(Busy, busy)
+        yield* ref.offer.Pass({ n: 0 })
+        yield* journal.seen("pass 0")
+        yield* ref.offer.Note({ n: 1 })
+        for (let n = 1; n < 400; n++) yield* ref.offer.Pass({ n })
+        yield* journal.open("gate 0")
+        yield* journal.seen("pass 900")
+        const [leaves, stays] = [yield* start(ref.ask.Pass({ n: 5000 })), yield* start(ref.ask.Pass({ n: 6000 }))]
+        yield* stage.arrived
+        assert.equal(yield* queued(stage), 402)
+        yield* Fiber.interrupt(leaves)
+        yield* stage.arrived
+        assert.equal(yield* queued(stage), 401)
+        yield* journal.open("gate 900")
+        yield* Fiber.join(stays)
+        yield* stage.quiet
+        const expected = Array.from({ length: 1600 }, (_, n) => n)
+        assert.deepEqual(passed, [...expected.slice(0, 1300), 6000, ...expected.slice(1300)])
+        assert.deepEqual(journal.of("note"), ["note 1"])
+      })
+  )
+]
+
+export const mailboxLaws = [policies, backpressure, urgency, deadlines, control].flat(2)

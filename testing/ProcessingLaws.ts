@@ -2,8 +2,8 @@
 import assert from "node:assert/strict"
 import { Effect, Fiber, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, ActorRef } from "../core/index.ts"
-import { anywhere, event, law, notExecuted, pending, start, unknown, within } from "./Law.ts"
+import { Actor, ActorRef, Protocol } from "../core/index.ts"
+import { anywhere, event, law, notExecuted, pending, recast, start, unknown, within } from "./Law.ts"
 import { Subject, subject } from "./Subject.ts"
 
 const numbers = (count: number, from = 1) => Array.from({ length: count }, (_, index) => from + index)
@@ -513,8 +513,119 @@ const order = [
   )
 ]
 
+const urgency = [
+  law(
+    "S2",
+    anywhere,
+    "urgent messages are handled before all that wait and are not, in the order they were sent",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const asks: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (const n of numbers(400)) {
+          yield* ref.tell.Note({ n })
+          if (n % 4 === 0) yield* ref.tell.NoteFirst({ n })
+          else if (n % 4 === 1) assert(ref.tellUnsafe.NoteFirst({ n }))
+          else if (n % 4 === 2) asks.push(yield* start(ref.ask.NoteFirst({ n })))
+          else asks.push(yield* start(ref.offer.NoteFirst({ n })))
+        }
+        yield* stage.arrived
+        assert.deepEqual(journal.of("first"), [])
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* Fiber.joinAll(asks)
+        yield* ref.ask.Count()
+        // The one in hand comes to its end first.
+        const firsts = (count: number) => numbers(count).map((n) => `first ${n}`)
+        assert.deepEqual(journal.entries, ["init 1", "a+", "a-", ...firsts(400), ...notes(400)])
+        // And those that find nobody waiting.
+        for (const n of numbers(10, 401)) yield* ref.tell.NoteFirst({ n })
+        yield* journal.seen("first 410")
+        assert.deepEqual(journal.of("first"), firsts(410))
+      })
+  ),
+
+  law("S2", anywhere, "an urgent message that comes while others are handled is the next", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const Hasty = Actor.make("Hasty", [
+        Rpc.make("Note", { payload: { n: Schema.Int } }),
+        Rpc.make("First", { payload: { n: Schema.Int } }).annotate(Protocol.Urgent, true)
+      ])
+      const hasty = Hasty.behavior(
+        Effect.gen(function* () {
+          const self = yield* Hasty.self
+          return {
+            // Every other one answers at once, so that both ways through a batch are taken.
+            Note: ({ n }) => {
+              const noted = Effect.andThen(journal.note(`note ${n}`), Effect.orDie(self.tell.First({ n })))
+              return n % 2 === 0 ? Effect.andThen(Effect.yieldNow, noted) : noted
+            },
+            First: ({ n }) => {
+              journal.write(`first ${n}`)
+              return Effect.void
+            }
+          }
+        })
+      )
+      const ref = yield* stage.spawn(Hasty, hasty)
+      for (const n of numbers(300)) yield* ref.tell.Note({ n })
+      yield* journal.seen("first 300")
+      assert.deepEqual(
+        journal.entries,
+        numbers(300).flatMap((n) => [`note ${n}`, `first ${n}`])
+      )
+    })
+  ),
+
+  law("S2", anywhere, "whether a message is urgent is its receiver's to say", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const payload = { n: Schema.Int }
+      const other = yield* recast(
+        stage,
+        ref,
+        Rpc.make("Note", { payload }).annotate(Protocol.Urgent, true),
+        Rpc.make("NoteFirst", { payload })
+      )
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      for (const n of numbers(3)) {
+        yield* other.tell.Note({ n })
+        yield* other.tell.NoteFirst({ n })
+      }
+      yield* stage.arrived
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      yield* ref.ask.Count()
+      assert.deepEqual(journal.entries.slice(3), ["first 1", "first 2", "first 3", ...notes(3)])
+    })
+  ),
+
+  law("S2", anywhere, "urgent messages are kept over a crash, and are the next incarnation's first", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      yield* ref.tell.Crash({ why: "on purpose" })
+      yield* ref.tell.Note({ n: 1 })
+      yield* journal.seen("released 1")
+      yield* ref.tell.NoteFirst({ n: 1 })
+      yield* ref.tell.Note({ n: 2 })
+      const asked = yield* start(ref.ask.NoteFirst({ n: 2 }))
+      yield* within("300 millis", Fiber.join(asked))
+      yield* ref.ask.Count()
+      const handled = journal.entries.slice(journal.indexOf("init 2") + 1)
+      assert.deepEqual(handled, ["first 1", "first 2", "note 1", "note 2"])
+    })
+  )
+]
+
 const yields = Effect.gen(function* () {
   for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
 })
 
-export const processingLaws = [...one, ...fairness, ...order].flat()
+export const processingLaws = [...one, ...fairness, ...order, ...urgency].flat()

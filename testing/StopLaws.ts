@@ -128,6 +128,37 @@ const graceful = [
     { counts: true }
   ),
 
+  law(
+    "S8",
+    anywhere,
+    "a stopping actor takes no urgent messages either, and those that wait go the way of the others",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const ref = yield* stage.spawn(Subject, subject(journal))
+        const held = yield* start(ref.ask.Hold({ key: "a" }))
+        yield* journal.seen("a+")
+        const letter = yield* deadLetter(stage.callee.system)
+        yield* ref.tell.NoteFirst({ n: 1 })
+        const asked = yield* start(ref.ask.HoldFirst({ key: "b" }))
+        yield* stage.arrived
+        const stop = yield* start(ref.stop())
+        assert.equal((yield* notExecuted(Fiber.join(asked), "Stopping")).to, "subject")
+        const { reason, tag } = yield* letter
+        assert.deepEqual([reason._tag, tag], ["Stopping", "NoteFirst"])
+        yield* notExecuted(ref.ask.NoteFirst({ n: 2 }), "Stopping")
+        yield* notExecuted(ref.offer.NoteFirst({ n: 3 }), "Stopping")
+        yield* Effect.ignore(ref.tell.NoteFirst({ n: 4 }))
+        yield* stage.arrived
+        yield* journal.open("a")
+        yield* Fiber.join(held)
+        yield* Fiber.join(stop)
+        assert.deepEqual(journal.entries, ["init 1", "a+", "a-", "released 1"])
+        yield* notExecuted(ref.ask.NoteFirst({ n: 5 }), "NoSuchActor")
+      }),
+    { counts: true }
+  ),
+
   law("S8", anywhere, "a stop of an idle actor ends it at once, and a stop of an ended one succeeds", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage

@@ -22,13 +22,18 @@ export const Subject = Actor.make("Subject", [
   Rpc.make("Count", { success: n }),
   Rpc.make("Hold", { payload: { key }, success: key }),
   Rpc.make("HoldBeside", { payload: { key }, success: key }).annotate(Protocol.Concurrent, true),
+  Rpc.make("NoteFirst", { payload: { n } }).annotate(Protocol.Urgent, true),
+  Rpc.make("HoldFirst", { payload: { key }, success: key }).annotate(Protocol.Urgent, true),
   Rpc.make("Refuse", { payload: { why: Schema.String }, error: Refused }),
   Rpc.make("Crash", { payload: { why: Schema.String } }),
   Rpc.make("CrashBeside", { payload: { why: Schema.String } }).annotate(Protocol.Concurrent, true),
   Rpc.make("Numbers", { payload: { to: n }, success: n, error: Refused, stream: true })
 ])
 
-/** The journal's entries: `init 1`, `released 1`, `note 7`, `a+` and `a-` for a held message, `a!` when interrupted. */
+/**
+ * The journal's entries: `init 1`, `released 1`, `note 7`, `first 7` for an urgent note, `a+` and `a-` for a held message, `a!`
+ * when interrupted.
+ */
 export const subject = (journal: Journal, options?: Actor.BehaviorOptions) => {
   const hold = ({ key }: { readonly key: string }) =>
     journal.note(`${key}+`).pipe(
@@ -62,6 +67,8 @@ export const subject = (journal: Journal, options?: Actor.BehaviorOptions) => {
         Count: () => Effect.succeed(count),
         Hold: hold,
         HoldBeside: hold,
+        NoteFirst: ({ n }) => journal.note(`first ${n}`),
+        HoldFirst: hold,
         Refuse: ({ why }) => Effect.fail(new Refused({ why })),
         Crash: crash,
         CrashBeside: ({ why }) => Effect.andThen(journal.wait(why), crash({ why })),

@@ -153,13 +153,14 @@ const crashes = [
 
 /** Fails in init as often as it is told; notes the time of each start. */
 const Starter = Actor.make("Starter", [Rpc.make("Crash"), Rpc.make("Ping")])
-const starter = (times: Array<number>, fails: (start: number) => boolean) =>
+const starter = (times: Array<number>, fails: (start: number) => boolean, options?: Actor.BehaviorOptions) =>
   Starter.behavior(
     Effect.gen(function* () {
       times.push(yield* Clock.currentTimeMillis)
       if (fails(times.length)) return yield* new Refused({ why: `init ${times.length} failed` })
       return { Crash: () => Effect.die(new Error("on purpose")), Ping: () => Effect.void }
-    })
+    }),
+    options
   )
 
 /** A restart came after its backoff: never early, and late only by what a busy machine takes. */
@@ -440,21 +441,22 @@ const family = (
   )
 
 const Noted = Actor.make("Noted", [Rpc.make("Crash")])
-const noted = (journal: Journal) => (name: string) =>
+const noted = (journal: Journal, options?: Actor.BehaviorOptions) => (name: string) =>
   Noted.behavior(
     Effect.gen(function* () {
       yield* Effect.acquireRelease(journal.note(`${name}+`), () =>
         Effect.andThen(Effect.yieldNow, journal.note(`${name}-`))
       )
       return { Crash: () => Effect.die(new Error(`${name} crashed`)) }
-    })
+    }),
+    options
   )
 
-/** Crashes the child `name` of the subject until it is given up. */
-const exhaust = (stage: Stage, path: string) =>
+/** Crashes a child until it is given up. */
+const exhaust = (stage: Stage, path: string, times = 6) =>
   Effect.gen(function* () {
     const child = yield* stage.callee.system.lookup(Noted, path)
-    for (let crash = 1; crash <= 6; crash++) {
+    for (let crash = 1; crash <= times; crash++) {
       yield* within("12 seconds", unknown(child.ask.Crash(undefined, { deadline: "15 seconds" }), "CalleeCrashed"))
     }
   })
@@ -604,4 +606,178 @@ const families = [
   )
 ]
 
-export const supervisionLaws = [crashes, starting, restarts, families].flat(2)
+/** A Starter with options, watched; `crash` crashes it and answers when it does. */
+const tuned = (
+  stage: Stage,
+  restart: NonNullable<Actor.BehaviorOptions["restart"]>,
+  fails: (start: number) => boolean = () => false
+) =>
+  Effect.gen(function* () {
+    const times: Array<number> = []
+    const ref = yield* stage.spawn(Starter, starter(times, fails, { restart }), "starter")
+    const watch = yield* start(ref.watch)
+    yield* stage.arrived
+    const crash = unknown(ref.ask.Crash(undefined, { deadline: "20 seconds" }), "CalleeCrashed")
+    const gone = Effect.map(Fiber.join(watch), ({ reason }) => {
+      assert(reason._tag === "Crashed")
+      return (reason.cause as Error).message
+    })
+    return { crash, gone, ref, times, watch }
+  })
+
+const none = { from: 0, to: 0 }
+
+const tuning = [
+  law("S7", anywhere, "with no time of health and no backoff, any number of messages may crash, at once", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const options = { restart: { backoff: none, healthyAfter: 0 } }
+      const ref = yield* stage.spawn(Subject, subject(journal, options))
+      const began = yield* Clock.currentTimeMillis
+      const asks: Array<Fiber.Fiber<unknown, unknown>> = []
+      // Some after one another, and some that wait together.
+      for (let n = 1; n <= 40; n++) {
+        asks.push(yield* start(ref.ask.Crash({ why: `${n}` })))
+        yield* ref.tell.Note({ n })
+        if (n <= 20) yield* Fiber.await(asks.at(-1)!)
+      }
+      for (const ask of asks) yield* unknown(Fiber.join(ask), "CalleeCrashed")
+      assert.equal(yield* ref.ask.Count(), 1)
+      assert((yield* Clock.currentTimeMillis) - began < 2000)
+      assert.deepEqual(
+        journal.entries.filter((entry) => !entry.startsWith("released")),
+        ["init 1", ...asks.flatMap((_, n) => [`crash ${n + 1}`, `init ${n + 2}`, `note ${n + 1}`])]
+      )
+    })
+  ),
+
+  law("S7", "one node", "with no time of health, an actor whose init keeps failing is given up all the same", (stage) =>
+    Effect.gen(function* () {
+      const { crash, gone, ref, times } = yield* tuned(stage, { backoff: none, healthyAfter: 0 }, (start) => start > 3)
+      yield* crash
+      yield* crash
+      yield* ref.ask.Ping()
+      assert.equal(times.length, 3)
+      // This one, and the five restarts that fail.
+      yield* crash
+      assert.equal(yield* gone, "init 8 failed")
+      assert.equal(times.length, 8)
+      assert.deepEqual(yield* stage.callee.system.tree, [])
+    })
+  ),
+
+  law("S7", "one node", "an actor is restarted as often as its intensity says, and then given up", (stage) =>
+    Effect.gen(function* () {
+      for (const restarts of [0, 1, 3]) {
+        const intensity = { restarts, within: "10 seconds" } as const
+        const { crash, gone, times } = yield* tuned(stage, { intensity, backoff: { from: 10, to: 10 } })
+        for (let n = 0; n < restarts; n++) {
+          yield* crash
+          yield* elapse("20 millis")
+        }
+        assert.equal(times.length, restarts + 1)
+        yield* crash
+        assert.equal(yield* gone, "on purpose")
+        assert.equal(times.length, restarts + 1)
+      }
+    })
+  ),
+
+  law("S7", "one node", "failures further apart than the intensity's time do not add up", (stage) =>
+    Effect.gen(function* () {
+      const intensity = { restarts: 1, within: "1 seconds" } as const
+      const { crash, gone, times } = yield* tuned(stage, { intensity, backoff: { from: 10, to: 10 } })
+      for (let n = 1; n <= 4; n++) {
+        yield* crash
+        yield* elapse("1100 millis")
+        assert.equal(times.length, n + 1)
+      }
+      yield* crash
+      yield* elapse("100 millis")
+      yield* crash
+      assert.equal(yield* gone, "on purpose")
+    })
+  ),
+
+  law("S7", "one node", "the backoff begins and ends where the behavior says", (stage) =>
+    Effect.gen(function* () {
+      const backoff = { from: "200 millis", to: "800 millis" } as const
+      const { crash, gone, times } = yield* tuned(stage, { backoff }, (start) => start > 1)
+      times[0] = yield* Clock.currentTimeMillis
+      yield* crash
+      yield* within("6 seconds", gone)
+      afterBackoff(times, [200, 400, 800, 800, 800])
+    })
+  ),
+
+  law(
+    "S7",
+    "one node",
+    "after the behavior's time of health, counted from the last start, all failures are forgotten",
+    (stage) =>
+      Effect.gen(function* () {
+        const { crash, gone, times } = yield* tuned(stage, {
+          intensity: { restarts: 1, within: "1 hours" },
+          backoff: { from: "400 millis", to: "4 seconds" },
+          healthyAfter: "600 millis"
+        })
+        for (let n = 1; n <= 3; n++) {
+          times.length = 0
+          const at = yield* Clock.currentTimeMillis
+          yield* crash
+          yield* elapse("1400 millis")
+          afterBackoff([at, ...times], [400])
+        }
+        // Its last start is not long ago, though its last failure is.
+        yield* crash
+        yield* elapse("700 millis")
+        yield* crash
+        assert.equal(yield* gone, "on purpose")
+      })
+  ),
+
+  law("S7", "one node", "a child that is given up fails its parent with its own intensity", (stage) =>
+    Effect.gen(function* () {
+      const { journal } = stage
+      const restart = { intensity: { restarts: 2, within: "7 seconds" }, backoff: none } as const
+      const child = (name: string) => noted(journal, { restart })(name)
+      yield* stage.spawn(Family, family(journal, ["a"], child), "parent")
+      const restarted = yield* event(stage.callee.system, isRestart("parent"))
+      yield* exhaust(stage, "parent/a", 3)
+      const news = yield* within("300 millis", restarted)
+      assert(news._tag === "ActorRestarted" && news.cause instanceof ActorError.ChildFailed)
+      assert.deepEqual([news.cause.path, news.cause.restarts, news.cause.withinMillis], ["parent/a", 2, 7000])
+    })
+  ),
+
+  law("S7", "one node", "restart options that are none are refused", () =>
+    Effect.sync(() => {
+      const None = Actor.make("None", [])
+      const cases: ReadonlyArray<[restart: unknown, message: RegExp]> = [
+        [{ intensity: { restarts: -1, within: 1 } }, /^expected `intensity.restarts` to be a whole number, got: -1$/],
+        [{ intensity: { restarts: 1.5, within: 1 } }, /^expected `intensity.restarts` to be a whole number, got: 1.5$/],
+        [{ intensity: { restarts: Number.NaN, within: 1 } }, /^expected `intensity.restarts` to be .*, got: NaN$/],
+        [
+          { intensity: { restarts: 1, within: "Infinity" } },
+          /^expected `intensity.within` to be finite and not negative, got: Infinity ms$/
+        ],
+        [{ backoff: { from: -1, to: 1 } }, /^expected `backoff.from` to be finite and not negative, got: -1 ms$/],
+        [
+          { backoff: { from: 1, to: Number.POSITIVE_INFINITY } },
+          /^expected `backoff.to` to be finite and not negative, got: Infinity ms$/
+        ],
+        [{ healthyAfter: "-5 millis" }, /^expected `healthyAfter` to be finite and not negative, got: -5 ms$/],
+        // A Duration takes it for 0.
+        [{ healthyAfter: Number.NaN }, /^expected `healthyAfter` to be finite and not negative, got: NaN ms$/],
+        [{ backoff: { from: Number.NaN, to: 1 } }, /^expected `backoff.from` to be .*, got: NaN ms$/],
+        [{ backoff: { from: 1, to: Number.NaN } }, /^expected `backoff.to` to be .*, got: NaN ms$/],
+        [{ intensity: { restarts: 1, within: Number.NaN } }, /^expected `intensity.within` to be .*, got: NaN ms$/]
+      ]
+      for (const [restart, message] of cases) {
+        assert.throws(() => None.behavior({}, { restart: restart as never }), { message })
+      }
+    })
+  )
+]
+
+export const supervisionLaws = [crashes, starting, restarts, families, tuning].flat(2)

@@ -524,6 +524,29 @@ const time = [
     })
   ),
 
+  law("S14", "two nodes", "a request without an end says so on the wire, and has none where it arrives", (stage) =>
+    Effect.gen(function* () {
+      const { journal, wire } = stage
+      const ref = yield* stage.spawn(Subject, subject(journal))
+      const held = yield* start(ref.ask.Hold({ key: "a" }))
+      yield* journal.seen("a+")
+      const answer = Deferred.makeUnsafe<number, unknown>()
+      const onExit = (exit: Exit.Exit<number, unknown>) => void Deferred.doneUnsafe(answer, exit)
+      ref.askUnsafe.Double({ n: 4 }, onExit, { deadline: Number.POSITIVE_INFINITY })
+      yield* stage.arrived
+      const request = wire.sent
+        .filter(({ kind }) => kind === "data")
+        .flatMap(({ text }) => envelopesOf(JSON.parse(text)))
+        .find((envelope) => envelope[0] === "m" && envelope[4] === "Double")!
+      assert.equal(request.length, 11)
+      assert.equal(request.at(-1), null)
+      yield* elapse("3 seconds")
+      yield* journal.open("a")
+      yield* Fiber.join(held)
+      assert.equal(yield* Deferred.await(answer), 8)
+    })
+  ),
+
   law("S14", "two nodes", "the time that a request waits for its link counts against its deadline", (stage) =>
     Effect.gen(function* () {
       const { journal, wire } = stage

@@ -1,0 +1,131 @@
+/**
+ * Balancer, workers and client of a group in one process, in one call.
+ *
+ * A pool is a client of its own balancer, so what is written for a client runs with a pool. Because all of it is in this
+ * process a pool takes closures too, which a client, whose workers may be anywhere, does not.
+ */
+import { Cause, type Duration, Effect, Exit, Layer, Schema, type Scope } from "effect"
+import { Rpc } from "effect/rpc"
+import type { ActorError, ActorSystem, Protocol } from "../core/index.ts"
+import * as Balancer from "./Balancer.ts"
+import * as Client from "./Client.ts"
+import * as Task from "./Task.ts"
+import * as Worker from "./Worker.ts"
+
+export interface Options extends Balancer.Options {
+  /** How many workers: a positive integer. */
+  readonly workers: number
+  /** How many tasks each runs at a time. Default 1. */
+  readonly capacity?: number
+  /** How long the tasks in hand may take when the pool is stopped, before they are interrupted. Default 5 seconds. */
+  readonly stopDeadline?: Duration.Input
+}
+
+export interface Pool<in out Rs extends Protocol.Any> extends Client.Client<Rs> {
+  readonly workers: ReadonlyArray<Worker.Ref>
+  /** Runs a closure on a worker of this pool. What it gives and how it fails is not encoded, on no system. */
+  readonly run: <A, E, R>(
+    task: Task.Local<A, E, R>,
+    options?: Task.SubmitOptions
+  ) => Effect.Effect<A, E | ActorError.NotExecuted | ActorError.Unknown, R>
+}
+
+/** What stands in a message for a closure: its number among those of its pool. */
+const Run = Rpc.make("$run", { payload: { number: Schema.Int } })
+
+interface Closure {
+  readonly effect: Effect.Effect<unknown, unknown>
+  exit: Exit.Exit<any, any> | undefined
+}
+
+/** A worker meets a defect of a closure as it meets any: as a crash. */
+const isAnswer = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
+
+const groups = new WeakMap<Task.Group<any>, Task.Group<any>>()
+
+/** A group with closures, the same at every call. */
+const extended = (group: Task.Group<any>): Task.Group<any> => {
+  let own = groups.get(group)
+  if (own === undefined) {
+    own = Task.group(group.name, [...group.rpcs, Run])
+    groups.set(group, own)
+  }
+  return own
+}
+
+/** Adds closures to what a group's workers do. */
+const withClosures = (module: Task.Module<any, any, any>, closures: ReadonlyMap<number, Closure>) => {
+  const run = ({ number }: { readonly number: number }) => {
+    const closure = closures.get(number)
+    // Its client has left meanwhile.
+    if (closure === undefined) return Effect.void
+    return Effect.flatMap(Effect.exit(closure.effect), (exit) => {
+      if (!isAnswer(exit)) return exit
+      closure.exit = exit
+      return Effect.void
+    })
+  }
+  const add = (handlers: object) => ({ ...handlers, $run: run })
+  const init = Effect.isEffect(module.init)
+    ? Effect.map(module.init as Effect.Effect<object>, add)
+    : add(module.init as object)
+  return Task.handlers(extended(module.group), init as never) as Task.Module<any, any, any>
+}
+
+/** Starts balancer and workers; they stop with the Scope, the workers first. */
+const start = (module: Task.Module<any, any, any>, { capacity, stopDeadline, workers, ...balancer }: Options) =>
+  Effect.gen(function* () {
+    if (!Number.isInteger(workers) || workers < 1) {
+      return yield* Effect.die(new Error(`expected \`workers\` to be a positive integer, got: ${workers}`))
+    }
+    const ref = yield* Balancer.make(module.group, balancer)
+    const worker = Worker.make(module, {
+      ...(capacity !== undefined && { capacity }),
+      ...(stopDeadline !== undefined && { stopDeadline })
+    })
+    return { ref, workers: yield* Effect.replicateEffect(worker, workers) }
+  })
+
+/**
+ * Starts a pool, and stops it with the Scope: tasks in hand may end, within `stopDeadline`; those that wait end in `Stopping`.
+ * Fails when the group's balancer is there already, or a worker's handlers can not be acquired. Dies on options that are
+ * none, so on no workers.
+ */
+export const make = <Rs extends Protocol.Any, E, R>(
+  module: Task.Module<Rs, E, R>,
+  options: Options
+): Effect.Effect<
+  Pool<Rs>,
+  ActorError.StartError | ActorError.NotExecuted,
+  Exclude<R, Worker.Provided> | ActorSystem.ActorSystem | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const closures = new Map<number, Closure>()
+    let numbers = 0
+    const all = withClosures(module, closures)
+    const { ref, workers } = yield* start(all, options)
+    const client = yield* Client.make(all.group as Task.Group<typeof Run>, { balancer: ref as never })
+    const run = (task: Task.Local<unknown, unknown, unknown>, options?: Task.SubmitOptions) =>
+      Effect.contextWith((context) =>
+        Effect.suspend(() => {
+          const number = ++numbers
+          const closure: Closure = {
+            effect: Effect.provideContext(Effect.suspend(task.effect), context as never),
+            exit: undefined
+          }
+          closures.set(number, closure)
+          return Effect.flatMap(client.submit.$run({ number }, options), () => closure.exit!).pipe(
+            Effect.ensuring(Effect.sync(() => closures.delete(number)))
+          )
+        })
+      )
+    return { ...client, workers, run }
+  }) as never
+
+/** Starts a pool for as long as the Layer lives. `Client.make` finds it. */
+export const layer = <Rs extends Protocol.Any, E, R>(
+  module: Task.Module<Rs, E, R>,
+  options: Options
+): Layer.Layer<never, ActorError.StartError, Exclude<R, Worker.Provided> | ActorSystem.ActorSystem> =>
+  Layer.effectDiscard(start(module, options)) as never
