@@ -1,15 +1,26 @@
 /**
  * Uses the package as a stranger does: packs it, unpacks it into an empty project beside its peers, then resolves every
- * export, compiles a program against it and runs that program, on plain Node and without the source condition.
+ * export, compiles a program against it and runs that program, and its command, on plain Node and without the source
+ * condition.
  */
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
 const root = join(import.meta.dirname, "..")
 const project = mkdtempSync(join(tmpdir(), "troupe-pack-"))
 const installed = join(project, "node_modules", "troupe")
+const command = join(project, "node_modules", ".bin", "troupe")
 const program = join(root, "examples", "01-hello.ts")
 
 const fail = (message: string): never => {
@@ -29,13 +40,18 @@ const run = (what: string, command: string, args: ReadonlyArray<string>, cwd = p
 const unpack = () => {
   run("npm pack", "npm", ["pack", "--silent", "--pack-destination", project], root)
   mkdirSync(installed, { recursive: true })
-  const { name, version, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  const { bin, dependencies, name, peerDependencies, version } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8")
+  )
   run("tar", "tar", ["-xzf", join(project, `${name}-${version}.tgz`), "--strip-components", "1", "-C", installed])
-  for (const dependency of [...Object.keys(peerDependencies), "@types/node"]) {
+  for (const dependency of [...Object.keys({ ...peerDependencies, ...dependencies }), "@types/node"]) {
     const place = join(project, "node_modules", dependency)
     mkdirSync(dirname(place), { recursive: true })
     symlinkSync(join(root, "node_modules", dependency), place, "dir")
   }
+  mkdirSync(dirname(command))
+  symlinkSync(join(installed, bin.troupe), command)
+  chmodSync(command, 0o755)
 }
 
 type Target = string | Record<string, string>
@@ -73,7 +89,26 @@ try {
   const printed = run("running the program", process.execPath, ["program.ts"])
   const said = [...readFileSync(program, "utf8").matchAll(/^ *\/\/ => (.*\n)/gm)].map((match) => match[1]).join("")
   if (printed !== said) fail(`the program printed\n${printed}and should print\n${said}`)
-  console.log(`pack: ${names.length} exports resolve, and a program compiles and runs against the package`)
+  write(
+    "tasks.ts",
+    'import { Effect, Schema } from "effect"',
+    'import { Rpc } from "effect/rpc"',
+    'import { Task } from "troupe/actors"',
+    "const add = { payload: Schema.Tuple([Schema.Int, Schema.Int]), success: Schema.Int }",
+    'export default Task.handlers(Task.group("math", [Rpc.make("add", add)]), { add: ([a, b]) => Effect.succeed(a + b) })'
+  )
+  write("tasks", '{"task_id": "1", "function": "add", "arguments": [1, 2]}')
+  const flags = ["run", "tasks.ts", "--input", "tasks"]
+  for (const answered of [
+    run("running the command", command, flags),
+    // One that is installed elsewhere leaves the module to the project's own.
+    run("running another copy's command", process.execPath, [join(root, "dist", "cli", "main.js"), ...flags])
+  ]) {
+    if (answered !== '{"task_id":"1","exit_code":0,"result":3}\n') fail(`the command answered\n${answered}`)
+  }
+  console.log(
+    `pack: ${names.length} exports resolve, a program compiles and runs against the package, and so does its command`
+  )
 } catch (error) {
   console.error(`pack: ${error instanceof Error ? error.message : error}`)
   process.exitCode = 1
