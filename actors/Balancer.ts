@@ -166,7 +166,11 @@ const behavior = (group: Group<any>, options: Options) => {
     /** Asks a worker, beside the balancer's turns, whether it has a slot's task in hand. */
     const probe = ({ index, member, ticket }: Slot, answered: (has: boolean | undefined) => void) => {
       const asked = member.ref.ask.$Has({ slot: index, ticket }, { deadline: probeDeadline })
-      fork(Effect.match(asked, { onSuccess: answered, onFailure: () => answered(undefined) }))
+      // One that is ending has said so, and the end of the dispatch will tell; only silence is silence.
+      const silent = (error: ActorError.NotExecuted | ActorError.Unknown) => {
+        if (error._tag === "Unknown") answered(undefined)
+      }
+      fork(Effect.match(asked, { onSuccess: answered, onFailure: silent }))
     }
     const hub = yield* PubSub.sliding<Event>(eventCapacity)
     let readers = 0

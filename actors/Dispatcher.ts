@@ -449,7 +449,7 @@ export class Dispatcher {
   #close(task: Task): void {
     task.state = "ended"
     task.slot = undefined
-    task.replyTo.onAbandoned(undefined)
+    task.replyTo.forget()
     this.#giveUpEntry(task)
   }
 

@@ -4,7 +4,7 @@
  * A pool is a client of its own balancer, so what is written for a client runs with a pool. Because all of it is in this
  * process a pool takes closures too, which a client, whose workers may be anywhere, does not.
  */
-import { Cause, type Duration, Effect, Exit, Layer, Schema, type Scope } from "effect"
+import { Cause, type Duration, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import type { ActorError, ActorSystem, Protocol } from "../core/index.ts"
 import * as Balancer from "./Balancer.ts"
@@ -84,7 +84,9 @@ const start = (module: Task.Module<any, any, any>, { capacity, stopDeadline, wor
       ...(capacity !== undefined && { capacity }),
       ...(stopDeadline !== undefined && { stopDeadline })
     })
-    return { ref, workers: yield* Effect.replicateEffect(worker, workers) }
+    // They stop together.
+    const scope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
+    return { ref, workers: yield* Scope.provide(Effect.replicateEffect(worker, workers), scope) }
   })
 
 /**

@@ -231,7 +231,7 @@ const behavior = (
       $Rejoin: () => rejoin
     }
   })
-  return worker.behavior(init as Effect.Effect<any>, { stopDeadline })
+  return worker.behavior(init as Effect.Effect<any>, { stopDeadline, stopChildren: "together" })
 }
 
 const checked = ({ capacity = 1, stopDeadline = "5 seconds", weight = 1 }: Options) => {

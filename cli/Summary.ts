@@ -19,7 +19,7 @@ export const of = Effect.fnUntraced(function* (tally: Tally, seconds: number) {
     `${grouped(failed)} failed${notRun === 0 ? "" : ` (${grouped(notRun)} not run)`}`,
     `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`,
     `${rate} a second`,
-    ...(ran === 0 ? [] : [`p50 ${millis(p50)}`, `p99 ${millis(p99)}`])
+    ...(p99 === 0 ? [] : [`p50 ${millis(p50)}`, `p99 ${millis(p99)}`])
   ]
   const width = Math.max(...[...shares.keys()].map(({ length }) => length))
   const rows = [...shares].slice(0, mostRows).map(([worker, count]) => {

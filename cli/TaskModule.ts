@@ -1,9 +1,4 @@
-/**
- * Loads the module that a user names: a file whose default export is a task group with its handlers.
- *
- * The file belongs to the user's project, which may resolve other copies of `troupe` and `effect` than this command does. So
- * the export is known by its registered symbol, and nothing here asks for a class.
- */
+/** Loads the module that a user names: a file whose default export is a task group with its handlers. */
 import { pathToFileURL } from "node:url"
 import { Effect, FileSystem, Path } from "effect"
 import { Task } from "../actors/index.ts"

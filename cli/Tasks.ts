@@ -1,9 +1,9 @@
 /**
  * Runs the tasks of a user's module on workers.
  *
- * The module may come from another copy of `troupe`. Of it this uses its definitions and its `init`; the group that the
- * workers serve is made here, of the same names, with payloads that are not encoded. So it is known of each task when its
- * handler begins, how long that takes, and on which worker.
+ * Of the module this uses its definitions and its `init`. The group that the workers serve is made here, of the same names,
+ * with payloads that are not encoded: so it is known of each task when its handler begins, how long that takes, and on which
+ * worker.
  */
 import { Clock, Effect, Result, Schema, type SchemaIssue, SchemaParser } from "effect"
 import { Rpc } from "effect/rpc"

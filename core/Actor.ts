@@ -46,6 +46,11 @@ export interface BehaviorOptions {
    * finite.
    */
   readonly stopDeadline?: Duration.Input
+  /**
+   * How its children are stopped when it ends or restarts: `inTurn`, the default, each when those that started after it have
+   * ended; `together`, all at once, for those that do not need each other.
+   */
+  readonly stopChildren?: "inTurn" | "together"
   /** How it is started again when it fails. */
   readonly restart?: Restart
 }
@@ -65,6 +70,7 @@ export interface Behavior<in out Rs extends Protocol.Any, out E, out R> {
   readonly init: unknown
   readonly mailbox: Mailbox.Settings
   readonly stopDeadlineMillis: number
+  readonly stopChildren: "inTurn" | "together"
   readonly restart: Policy
 }
 
@@ -103,6 +109,10 @@ export const make = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string,
       if (!Number.isFinite(stopDeadlineMillis) || stopDeadlineMillis < 0) {
         throw new Error(`expected \`stopDeadline\` to be finite and not negative, got: ${stopDeadlineMillis} ms`)
       }
+      const stopChildren = options?.stopChildren ?? "inTurn"
+      if (stopChildren !== "inTurn" && stopChildren !== "together") {
+        throw new Error(`expected \`stopChildren\` to be "inTurn" or "together", got: ${String(stopChildren)}`)
+      }
       return {
         actor: name,
         protocol,
@@ -110,6 +120,7 @@ export const make = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string,
         init,
         mailbox: Mailbox.settings(options?.mailbox),
         stopDeadlineMillis,
+        stopChildren,
         restart: policy(options?.restart)
       } as never
     }

@@ -77,6 +77,15 @@ export const reasonOf = (refusal: Refusal, to: string, capacity: number): NotExe
   }
 }
 
+/** Calls a function of the user's. What it throws is its own affair, not theirs in whose turn it runs. */
+export const callBack = (node: Node, f: () => void): void => {
+  try {
+    f()
+  } catch (defect) {
+    node.fork(Effect.logError("A function that was to be told of the end of an ask threw", defect))
+  }
+}
+
 /** Encodes a payload for sending. */
 export const encodePayload = (ref: Ref, method: Method, payload: unknown): Exit.Exit<unknown, unknown> =>
   runCodec(method.payload.encode(payload), ref.node.context)
@@ -160,6 +169,10 @@ export class Ask implements Reply, Deadline {
     this.#abandoned = listener
   }
 
+  forget(): void {
+    this.#abandoned = undefined
+  }
+
   succeed(exit: Exit.Success<unknown, unknown>, method: Method): void {
     this.finish(this.node.encoded ? this.transfer(exit.value, method.success, this.method.success) : exit)
   }
@@ -233,7 +246,7 @@ export class Ask implements Reply, Deadline {
     this.close()
     if (this.cell !== undefined && this.envelope !== undefined) this.cell.cancel(this.envelope)
     this.link?.cancel(this.messageId)
-    this.#abandoned?.()
+    if (this.#abandoned !== undefined) callBack(this.node, this.#abandoned)
   }
 
   /** The node that has the request is lost, or the connection to it. */
@@ -458,7 +471,6 @@ export const askUnsafe = (
   options: AskUnsafeOptions | undefined
 ): (() => void) => {
   if (method.streaming) throw new Error(`expected a request that answers once, got: "${method.tag}", which streams`)
-  if (method.streaming) throw new Error(`expected a request that answers once, got: "${method.tag}", which streams`)
   const { ledger } = ref.node
   const millis = callMillis(options)
   const id = ledger.enabled ? ledger.ask(ref.path, method.tag) : 0
@@ -486,15 +498,10 @@ class Call extends Ask {
     this.#ledgerId = ledgerId
   }
 
-  /** What it throws is its own affair, not the callee's, in whose turn it runs. */
   protected override resume(exit: Exit.Exit<any, any>): void {
     if (this.#ledgerId !== 0) this.node.ledger.end(this.#ledgerId, endingOf(exit))
     if (this.#left) return
-    try {
-      this.#onExit(exit)
-    } catch (defect) {
-      this.node.fork(Effect.logError(`What was to be called with the answer of "${this.method.tag}" threw`, defect))
-    }
+    callBack(this.node, () => this.#onExit(exit))
   }
 
   /** The asker wants no answer any more. */

@@ -653,9 +653,17 @@ export class Cell {
       if (self.#fiber !== undefined) running.push(self.#fiber)
       yield* endWithin(running, handlersMillis, limit)
       for (const unwatch of incarnation?.unwatch ?? []) unwatch()
-      for (let child = self.children?.last; child !== undefined; child = self.children?.last) {
+      const end = (child: Cell) => {
         if (self.#reason?._tag === "Killed") child.kill()
         else child.stop(until && Math.max(until - self.node.clock.currentTimeMillisUnsafe(), 0))
+      }
+      if (self.behavior.stopChildren === "together") {
+        const all: Array<Cell> = []
+        for (let child = self.children?.last; child !== undefined; child = child.previous) all.push(child)
+        for (const child of all) end(child)
+      }
+      for (let child = self.children?.last; child !== undefined; child = self.children?.last) {
+        end(child)
         yield* child.ended
       }
       if (incarnation === undefined) return

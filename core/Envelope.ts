@@ -45,6 +45,8 @@ export interface Reply {
   readonly remainingMillis: () => number
   /** Has `listener` called, once, when the asker has left: it was interrupted, or its node is lost. */
   readonly onAbandoned: (listener: (() => void) | undefined) => void
+  /** Says that this node has nothing to do with the address any more: who has it answers, or has answered. */
+  readonly forget: () => void
 }
 
 /** Where a message stands: outside a full mailbox, in the mailbox, with its handler, or at its end. */

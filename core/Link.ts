@@ -24,7 +24,7 @@ import {
   Unknown,
   UnsupportedMessage
 } from "./ActorError.ts"
-import { type Ask, Offer, type Refusal, reasonOf } from "./Ask.ts"
+import { type Ask, callBack, Offer, type Refusal, reasonOf } from "./Ask.ts"
 import { Envelope, type Reply, type ReplyAddress } from "./Envelope.ts"
 import { type Node, type NodeId, TerminationReason } from "./Node.ts"
 import { type Codec, issueOf, type Method, runCodec } from "./Protocol.ts"
@@ -52,8 +52,6 @@ export type LinkState =
   | { readonly _tag: "Connecting" }
   | { readonly _tag: "Up"; readonly generation: string; readonly epoch: number }
   | { readonly _tag: "Down"; readonly reason: string }
-
-const nobody = () => {}
 
 /** One message on its way out. */
 interface Outgoing {
@@ -100,7 +98,9 @@ export class Link {
   #received = 0
   /** Requests of the peer that this node has, by the peer's id for them. */
   readonly #inbound = new Map<number, Envelope>()
-  /** Who is told when the peer's asker leaves, by the same id: requests whose address was taken. */
+  /** Requests of the peer without a deadline whose address was taken and is still here, by the same id. */
+  readonly #taken = new Set<number>()
+  /** Who is told when the peer's asker leaves, by the same id. */
   readonly #abandoned = new Map<number, () => void>()
   readonly #answered = new Map<number, (slot: number) => string>()
   readonly #watches = new Map<
@@ -305,6 +305,7 @@ export class Link {
     this.#leaveStreams()
     this.#inbound.clear()
     for (const id of [...this.#abandoned.keys()]) this.#abandon(id)
+    this.#taken.clear()
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
     for (const [id, watch] of this.#watches) {
@@ -317,11 +318,28 @@ export class Link {
   #abandon(id: number): void {
     const listener = this.#abandoned.get(id)
     this.#abandoned.delete(id)
-    listener?.()
+    this.#taken.delete(id)
+    if (listener !== undefined) callBack(this.node, listener)
+  }
+
+  /** Whether the peer's request is one of the node that is there now: another counts its own from 1 again. */
+  #isCurrent(generation: string): boolean {
+    return this.#heard?.generation === generation
+  }
+
+  /** The address of the peer's request is in hands here, and its asker has no deadline. */
+  taken(id: number, generation: string): void {
+    if (this.#isCurrent(generation)) this.#taken.add(id)
+  }
+
+  /** It is not any more. */
+  released(id: number, generation: string): void {
+    if (this.#isCurrent(generation)) this.#taken.delete(id)
   }
 
   /** Has `listener` called when the peer's asker of this request leaves; undefined takes it back. */
-  onAbandoned(id: number, listener: (() => void) | undefined): void {
+  onAbandoned(id: number, generation: string, listener: (() => void) | undefined): void {
+    if (!this.#isCurrent(generation)) return
     if (listener === undefined) this.#abandoned.delete(id)
     else this.#abandoned.set(id, listener)
   }
@@ -462,7 +480,7 @@ export class Link {
         this.#inbound.get(first)?.cancel?.()
         return this.#abandon(first)
       case "q": {
-        const unknown = first.filter((id: number) => !this.#inbound.has(id) && !this.#abandoned.has(id))
+        const unknown = first.filter((id: number) => !this.#inbound.has(id) && !this.#taken.has(id))
         if (unknown.length > 0) this.#tellPeer(JSON.stringify(["k", unknown]), false)
         return
       }
@@ -873,10 +891,16 @@ export class RemoteReply implements Reply {
 
   taken(): void {
     // The asker's node will ask after it.
-    if (this.deadline === Number.POSITIVE_INFINITY) this.onAbandoned(nobody)
+    if (this.deadline === Number.POSITIVE_INFINITY) this.#link.taken(this.#id, this.#address.generation)
+  }
+
+  forget(): void {
+    this.onAbandoned(undefined)
+    this.#link.released(this.#id, this.#address.generation)
   }
 
   release(): void {
+    this.#link.released(this.#id, this.#address.generation)
     this.#link.hold(this.#address, false)
   }
 
@@ -894,7 +918,7 @@ export class RemoteReply implements Reply {
   }
 
   onAbandoned(listener: (() => void) | undefined): void {
-    if (this.#id !== 0) this.#link.onAbandoned(this.#id, listener)
+    this.#link.onAbandoned(this.#id, this.#address.generation, listener)
   }
 
   /** The asker waits at another slot now. */
@@ -918,7 +942,7 @@ export class RemoteReply implements Reply {
   }
 
   #send(kind: string, body: unknown, method?: Method): boolean {
-    if (kind !== "s") this.onAbandoned(undefined)
+    if (kind !== "s") this.forget()
     const { generation, slot, turn } = this.#address
     const text = JSON.stringify(turn === 0 ? [kind, slot, body ?? null] : [kind, slot, body ?? null, turn])
     const { limit } = this.#link

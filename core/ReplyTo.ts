@@ -96,11 +96,19 @@ export class ReplyTo<in out R extends Any> {
 
   /**
    * Has `listener` called, once, when the asker has left before an answer: it was interrupted, or its node is lost; not at its
-   * deadline. Only on the node whose handler took the address, for one listener; `undefined` takes it back, which whoever lends
-   * the address does when it hears that the borrower has answered.
+   * deadline, and not when it had left before. Only on the node whose handler took the address, for one listener, which
+   * `undefined` takes back.
    */
   onAbandoned(listener: (() => void) | undefined): void {
     this.#reply?.onAbandoned(listener)
+  }
+
+  /**
+   * Says that this node is done with the address: for a lender who hears that the borrower has answered. It listens no more, and
+   * is not taken for answerable any more when the asker, who has no deadline, asks after its request.
+   */
+  forget(): void {
+    this.#reply?.forget()
   }
 
   /** Who waits, wherever that is; nobody any more counts as a late answer. */

@@ -106,33 +106,33 @@ describe.concurrent("troupe run", () => {
   it("lets what runs come to its end at Ctrl-C, and reports what it has read and not run", async () => {
     const running = start([...hold, "--workers", "2"])
     const held = [1, 2].map(() => task("until", { signal: "SIGUSR2" })).join("")
-    running.write(`${held}${task("echo", { value: 1 })}${task("echo", { value: 2 })}no json\n{"task_id": "cut"}`)
+    // More than may be in flight.
+    const waiting = Array.from({ length: 100 }, () => task("echo", { value: 1 })).join("")
+    running.write(`${held}no json\n${waiting}{"task_id": "cut"}`)
     await running.said("stderr", /(waits for SIGUSR2\n){2}/)
     await running.said("stdout", /MalformedLine/)
     running.child.kill("SIGINT")
     await running.said("stderr", /^SIGINT: the tasks that run come to their end, no more are begun\. Once more, /m)
-    const waiting = await running.said("stdout", /(.*NotRun.*\n){3}/)
-    assert.notInclude(waiting, '"exit_code":0')
+    const before = await running.said("stdout", /(.*NotRun.*\n){101}/)
+    assert.notInclude(before, '"exit_code":0')
     running.child.kill("SIGUSR2")
     const { code, stderr, stdout } = await running.ended
     const all = answers(stdout)
     assert.deepStrictEqual(
       all.map(({ error, line, result }) => [line, error?._tag ?? result]),
       [
-        [5, "MalformedLine"],
-        [3, "NotRun"],
-        [4, "NotRun"],
-        [6, "NotRun"],
+        [3, "MalformedLine"],
+        ...Array.from({ length: 101 }, (_, n) => [n + 4, "NotRun"]),
         [undefined, "SIGUSR2"],
         [undefined, "SIGUSR2"]
       ]
     )
     assert.deepStrictEqual(all[1].error, {
       _tag: "NotRun",
-      message: "Line 3: it was read and not run, because the run was stopped. Run it again."
+      message: "Line 4: it was read and not run, because the run was stopped. Run it again."
     })
     assert.strictEqual(all[1].exit_code, 1)
-    assert.match(stderr, /^Stopped by SIGINT\.\n6 tasks, 4 failed \(3 not run\), /m)
+    assert.match(stderr, /^Stopped by SIGINT\.\n104 tasks, 102 failed \(101 not run\), /m)
     assert.strictEqual(stderr.match(/^released$/gm)!.length, 2)
     assert.strictEqual(code, 130)
   })

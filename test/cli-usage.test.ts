@@ -45,7 +45,11 @@ const flags: ReadonlyArray<Case> = [
   [["run", math, "more"], `Unexpected positional argument: "more".\n${help}`],
   [["walk"], 'Unknown subcommand "walk" for "troupe".\nSee `troupe --help`.\n'],
   [["run", math, "--workers="], `Missing value for flag --workers. Expected a whole number from 1 to 10000.\n${help}`],
-  ...["0", "-1", "1.5", "abc", "10001"].map(
+  [
+    ["run", math, "--workers", "-1"],
+    `Invalid value for flag --workers: "-1". Expected a whole number from 1 to 10000.\n${help}`
+  ],
+  ...["0", "1.5", "abc", "10001"].map(
     (workers): Case => [
       ["run", math, `--workers=${workers}`],
       `Invalid value for flag --workers: "${workers}". Expected a whole number from 1 to 10000.\n${help}`

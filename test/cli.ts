@@ -1,5 +1,6 @@
 /** `troupe run` in a process of its own, as its tests start it, feed it and listen to it. */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
+import { afterAll } from "@effect/vitest"
 
 export interface Ended {
   readonly code: number | null
@@ -29,7 +30,8 @@ export interface Options {
 const command = ["--conditions=@troupe/source", "cli/main.ts"]
 
 const children = new Set<ChildProcess>()
-process.once("exit", () => {
+// Of a test that has failed.
+afterAll(() => {
   for (const child of children) child.kill("SIGKILL")
 })
 

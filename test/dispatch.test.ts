@@ -300,6 +300,11 @@ const play = (setting: Setting) =>
     }
     const isOpen = (task: Submitted) => task.exits.length === 0 && !task.isCancelled
     if (staff.length === 0 && world.faults.length === 0) yield* hire
+    yield* settle
+    for (const { task, worker } of world.running) {
+      const isHeard = !isLossy && !isReplaced && !task.isStubborn
+      if (task.isCancelled && isHeard) world.faults.push(`${worker} still runs task ${task.id}, which was cancelled`)
+    }
     for (let step = 0; step < 200 && (step < 3 || world.tasks.some(isOpen)); step++) {
       finish()
       yield* settle
@@ -369,7 +374,7 @@ describe("Dispatch, at random", () => {
       Effect.gen(function* () {
         const count = Math.ceil(Number(RUNS) / programs.length)
         for (let run = 0; run < count; run++) {
-          const [steps, handOff] = [[2048, 1, 7][run % 3]!, run % 2 === 0]
+          const [steps, handOff] = [[2048, 16, 5][run % 3]!, run % 2 === 0]
           yield* proven({ ...setting, steps, handOff, seed: base + run, events: 50 + ((run * 37) % 400) })
         }
       })
@@ -386,6 +391,8 @@ describe("Dispatch, at random", () => {
           local: "by-reference",
           isLossy: false,
           isReplaced: false,
+          steps: 2048,
+          handOff: true,
           seed: base,
           events
         } as const

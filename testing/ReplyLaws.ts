@@ -435,6 +435,7 @@ const Lender = Actor.make("Lender", [
   Rpc.make("Lend", { payload: { key: Schema.String, to: ActorRef.schema(...Borrower.rpcs) } }),
   Rpc.make("HandOver", { payload: { key: Schema.String, to: ActorRef.schema(...Borrower.rpcs) } }),
   Rpc.make("Supersede", { payload: { key: Schema.String, as: Schema.String } }),
+  Rpc.make("Forget", { payload: { key: Schema.String } }),
   Rpc.make("Listen", { payload: { key: Schema.String, as: Schema.NullOr(Schema.String) } }),
   Rpc.make("Answer", { payload: { key: Schema.String, how: How } })
 ])
@@ -452,6 +453,7 @@ const lender = (stage: Stage) =>
               return stage.journal.note(`asked ${text}`)
             })
           ),
+        Forget: ({ key }) => Effect.sync(() => kept.get(key)!.forget()),
         Listen: ({ as, key }) =>
           Effect.sync(() => kept.get(key)!.onAbandoned(as === null ? undefined : () => stage.journal.write(as))),
         Lend: ({ key, to }) => Effect.orDie(to.tell.Borrow({ key, to: kept.get(key)! })),
@@ -1089,7 +1091,7 @@ const told = [
   law(
     "S4c",
     "two nodes",
-    "an ask without a deadline whose borrower's answer was lost is Unknown(ConnectionLost) once its lender listens no more",
+    "an ask without a deadline whose borrower's answer was lost is Unknown(ConnectionLost) once its lender is done with it",
     (stage) =>
       Effect.gen(function* () {
         const { journal, wire } = stage
@@ -1102,6 +1104,10 @@ const told = [
         wire.onSend = ({ from, kind, to }) => (from === "third" && to === "away" && kind === "data" ? "lose" : "carry")
         yield* far.answer({ key: "one", how: "succeed" })
         yield* lend.Listen({ key: "one", as: null })
+        // It may still answer.
+        yield* elapse("2 minutes")
+        assert.equal(Deferred.isDoneUnsafe(ended), false)
+        yield* lend.Forget({ key: "one" })
         yield* within("2 minutes", unknown(Deferred.await(ended), "ConnectionLost"))
         wire.onSend = () => "carry"
       }),

@@ -472,6 +472,47 @@ const families = [
     })
   ),
 
+  law(
+    "S7",
+    anywhere,
+    "children that are to stop together take no more messages from the moment their parent stops",
+    (stage) =>
+      Effect.gen(function* () {
+        const { journal } = stage
+        const Parent = Actor.make("Parent", [])
+        const Child = Actor.make("Child", [Rpc.make("Hold", { payload: { key: Schema.String } })])
+        const child = Child.behavior({
+          Hold: ({ key }) => journal.note(`${key}+`).pipe(Effect.andThen(journal.wait(key)))
+        })
+        const names = ["a", "b", "c"]
+        const parent = Parent.behavior(
+          Effect.gen(function* () {
+            const { spawn } = yield* Actor.Context
+            for (const name of names) yield* Effect.orDie(spawn(name, child))
+            yield* Effect.acquireRelease(Effect.void, () => journal.note("parent-"))
+            return {}
+          }),
+          { stopChildren: "together" }
+        )
+        const ref = yield* stage.spawn(Parent, parent, "parent")
+        const children = []
+        for (const name of names) children.push(yield* stage.callee.system.lookup(Child, `parent/${name}`))
+        const held = []
+        for (const [index, name] of names.entries()) {
+          held.push(yield* start(children[index]!.ask.Hold({ key: name })))
+          yield* journal.seen(`${name}+`)
+        }
+        const stop = yield* start(ref.stop())
+        yield* stage.arrived
+        for (const each of children) yield* notExecuted(each.ask.Hold({ key: "late" }), "Stopping")
+        // The first to start may be the first to end.
+        for (const name of names) yield* journal.open(name)
+        for (const fiber of held) yield* Fiber.join(fiber)
+        yield* Fiber.join(stop)
+        assert.deepEqual(journal.entries, ["a+", "b+", "c+", "parent-"])
+      })
+  ),
+
   law("S7", anywhere, "children are stopped, in reverse, before their parent restarts", (stage) =>
     Effect.gen(function* () {
       const { journal } = stage
