@@ -82,8 +82,12 @@ export const callBack = (node: Node, f: () => void): void => {
   try {
     f()
   } catch (defect) {
-    node.fork(Effect.logError("A function that was to be told of the end of an ask threw", defect))
+    threw(node, defect)
   }
+}
+
+const threw = (node: Node, defect: unknown): void => {
+  node.fork(Effect.logError("A function that was to be told of the end of an ask threw", defect))
 }
 
 /** Encodes a payload for sending. */
@@ -481,10 +485,12 @@ export const askUnsafe = (
   return () => ask.leave()
 }
 
-const callMillis = (options: AskUnsafeOptions | undefined): number =>
-  options?.deadline !== undefined && Duration.toMillis(options.deadline) === Number.POSITIVE_INFINITY
-    ? Number.POSITIVE_INFINITY
-    : deadlineMillis(options)
+const callMillis = (options: AskUnsafeOptions | undefined): number => {
+  const deadline = options?.deadline
+  if (deadline === undefined) return defaultMillis
+  const isEndless = deadline === Number.POSITIVE_INFINITY || Duration.toMillis(deadline) === Number.POSITIVE_INFINITY
+  return isEndless ? Number.POSITIVE_INFINITY : deadlineMillis(options)
+}
 
 /** An ask whose asker is a function. */
 class Call extends Ask {
@@ -501,7 +507,11 @@ class Call extends Ask {
   protected override resume(exit: Exit.Exit<any, any>): void {
     if (this.#ledgerId !== 0) this.node.ledger.end(this.#ledgerId, endingOf(exit))
     if (this.#left) return
-    callBack(this.node, () => this.#onExit(exit))
+    try {
+      this.#onExit(exit)
+    } catch (defect) {
+      threw(this.node, defect)
+    }
   }
 
   /** The asker wants no answer any more. */

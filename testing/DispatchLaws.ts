@@ -858,6 +858,30 @@ const losses = [
         assert.equal((yield* stage.ledger).lateReplies - lateReplies, 1)
       }),
     { counts: true }
+  ),
+
+  law(
+    "S12",
+    "three nodes",
+    "a task whose answer is lost on its way ends in Unknown for its client, and its load is released",
+    (stage) =>
+      Effect.gen(function* () {
+        const { client, held, knows } = yield* cast(stage, { workers: [{}] })
+        const { journal, wire } = stage
+        const a = yield* held("a")
+        wire.onSend = ({ from, kind, to }) => {
+          if (from !== "shop-worker-1" || to !== "away" || kind !== "data") return "carry"
+          wire.onSend = () => "carry"
+          return "lose"
+        }
+        yield* journal.open("a")
+        yield* knows({ loads: { "worker-1": 0 }, completed: 1 })
+        pending(a)
+        yield* Effect.repeat(elapse("5 seconds"), { times: 20 })
+        yield* unknown(Fiber.join(a), "ConnectionLost")
+        assert.equal(yield* client.submit.Halve({ n: 2 }), 1)
+      }),
+    { slow: true }
   )
 ]
 
