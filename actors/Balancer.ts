@@ -23,6 +23,7 @@ import {
   Stream
 } from "effect"
 import { Actor, type ActorError, ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
+import { positiveInteger, positiveMillis } from "./Checked.ts"
 import { Dispatcher, type Overflow, type Slot } from "./Dispatcher.ts"
 import {
   type Event,
@@ -101,20 +102,6 @@ export const show = ({ workers }: Pick<Status, "workers">): string => {
 
 // ----- The actor -----
 
-const positive = (what: string, value: number) => {
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`expected \`${what}\` to be a positive integer, got: ${value}`)
-  return value
-}
-
-const millis = (what: string, value: Duration.Input) => {
-  const millis = Duration.toMillis(value)
-  if (!Number.isFinite(millis) || millis <= 0) {
-    throw new Error(`expected \`${what}\` to be finite and more than 0, got: ${millis} ms`)
-  }
-  return millis
-}
-
 const overflows: ReadonlyArray<string> = ["reject", "dropOldest", "backpressure"]
 const eventCapacity = 1024
 /** How long a worker may take to say whether it has a task in hand. */
@@ -129,11 +116,11 @@ const settings = (options: Options) => {
     throw new Error(`expected \`queue.overflow\` to be one of ${overflows.join(", ")}, got: ${overflow}`)
   }
   return {
-    capacity: positive("queue.capacity", capacity),
+    capacity: positiveInteger("queue.capacity", capacity),
     overflow,
-    attempts: positive("attempts", attempts),
-    patienceMillis: millis("patience", patience),
-    leaseMillis: millis("lease", lease)
+    attempts: positiveInteger("attempts", attempts),
+    patienceMillis: positiveMillis("patience", patience),
+    leaseMillis: positiveMillis("lease", lease)
   }
 }
 

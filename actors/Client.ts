@@ -8,6 +8,7 @@
 import { Duration, Effect, type Exit, Fiber, Random, Schedule, Stream } from "effect"
 import { ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
 import type { Ref } from "./Balancer.ts"
+import { positiveInteger, positiveMillis } from "./Checked.ts"
 import { pathOf, protocolOf, type Submit } from "./Messages.ts"
 import type { Group, SubmitOptions } from "./Task.ts"
 
@@ -122,7 +123,7 @@ class Submitter {
   /** Submits a task; answers how to cancel it. */
   submit(tag: string, payload: unknown, options: SubmitOptions = none, onExit: OnExit): () => void {
     const { deadline } = options
-    const millis = deadline === undefined ? Number.POSITIVE_INFINITY : deadlineMillis(deadline)
+    const millis = deadline === undefined ? Number.POSITIVE_INFINITY : positiveMillis("deadline", deadline)
     const task: Mutable<Submit> = { payload }
     const span = Fiber.getCurrent()?.cache.span
     if (span !== undefined) task.trace = { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled }
@@ -253,14 +254,6 @@ const note = (task: Mutable<Submit>, { id, idempotent, key, priority }: SubmitOp
   }
 }
 
-const deadlineMillis = (deadline: Duration.Input): number => {
-  const millis = Duration.toMillis(deadline)
-  if (!Number.isFinite(millis) || millis <= 0) {
-    throw new Error(`expected \`deadline\` to be finite and more than 0, got: ${millis} ms`)
-  }
-  return millis
-}
-
 /**
  * Makes a client of a group. Fails with `NotExecuted(NoRoute)` when no balancer of the group answers within `wait`, and with
  * `NotExecuted(UnsupportedMessage)` when the one that does knows not all of its tasks.
@@ -271,6 +264,7 @@ export const make = <Rs extends Protocol.Any>(
 ): Effect.Effect<Client<Rs>, ActorError.NotExecuted, ActorSystem.ActorSystem> =>
   Effect.gen(function* () {
     const system = yield* ActorSystem.ActorSystem
+    positiveMillis("wait", wait)
     const balancer = given === undefined ? yield* find(group, system, wait) : (given as unknown as BalancerRef)
     const name = (yield* Random.nextIntBetween(0, 36 ** 6 - 1)).toString(36).padStart(6, "0")
     const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -284,9 +278,7 @@ export const make = <Rs extends Protocol.Any>(
       (tag: string) =>
       (payloads: Iterable<unknown> | Stream.Stream<unknown, never, any>, options: SubmitAllOptions = {}) => {
         const { ordered = false, window = 64, ...rest } = options
-        if (!Number.isInteger(window) || window < 1) {
-          throw new Error(`expected \`window\` to be a positive integer, got: ${window}`)
-        }
+        positiveInteger("window", window)
         const all = Stream.isStream(payloads) ? payloads : Stream.fromIterable(payloads)
         return Stream.mapEffect(
           Stream.zipWithIndex(all),

@@ -6,8 +6,9 @@
  */
 import { Cause, type Duration, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import type { ActorError, ActorSystem, Protocol } from "../core/index.ts"
+import { ActorError, type ActorSystem, type Protocol } from "../core/index.ts"
 import * as Balancer from "./Balancer.ts"
+import { positiveInteger } from "./Checked.ts"
 import * as Client from "./Client.ts"
 import * as Task from "./Task.ts"
 import * as Worker from "./Worker.ts"
@@ -30,8 +31,16 @@ export interface Pool<in out Rs extends Protocol.Any> extends Client.Client<Rs> 
   ) => Effect.Effect<A, E | ActorError.NotExecuted | ActorError.Unknown, R>
 }
 
-/** What stands in a message for a closure: its number among those of its pool. */
-const Run = Rpc.make("$run", { payload: { number: Schema.Int } })
+/** The worker that was asked is not of the closure's pool. */
+class Foreign extends Schema.TaggedError<Foreign>()("Foreign", {}) {}
+
+/** What stands in a message for a closure: its pool, by its balancer's address, and its number there. */
+const Run = Rpc.make("$run", { payload: { pool: Schema.String, number: Schema.Int }, error: Foreign })
+
+/** The closures of one pool that are under way. */
+class Closures extends Map<number, Closure> {
+  pool = ""
+}
 
 interface Closure {
   readonly effect: Effect.Effect<unknown, unknown>
@@ -48,15 +57,16 @@ const groups = new WeakMap<Task.Group<any>, Task.Group<any>>()
 const extended = (group: Task.Group<any>): Task.Group<any> => {
   let own = groups.get(group)
   if (own === undefined) {
-    own = Task.group(group.name, [...group.rpcs, Run])
+    own = Task.makeGroup(group.name, [...group.rpcs, Run])
     groups.set(group, own)
   }
   return own
 }
 
 /** Adds closures to what a group's workers do. */
-const withClosures = (module: Task.Module<any, any, any>, closures: ReadonlyMap<number, Closure>) => {
-  const run = ({ number }: { readonly number: number }) => {
+const withClosures = (module: Task.Module<any, any, any>, closures: Closures) => {
+  const run = ({ number, pool }: { readonly pool: string; readonly number: number }) => {
+    if (pool !== closures.pool) return Effect.fail(new Foreign())
     const closure = closures.get(number)
     // Its client has left meanwhile.
     if (closure === undefined) return Effect.void
@@ -73,12 +83,13 @@ const withClosures = (module: Task.Module<any, any, any>, closures: ReadonlyMap<
   return Task.handlers(extended(module.group), init as never) as Task.Module<any, any, any>
 }
 
+const foreign = (to: string) =>
+  new ActorError.NoRoute({ to, detail: "its balancer is gone, and a closure runs in its own pool only" })
+
 /** Starts balancer and workers; they stop with the Scope, the workers first. */
 const start = (module: Task.Module<any, any, any>, { capacity, stopDeadline, workers, ...balancer }: Options) =>
   Effect.gen(function* () {
-    if (!Number.isInteger(workers) || workers < 1) {
-      return yield* Effect.die(new Error(`expected \`workers\` to be a positive integer, got: ${workers}`))
-    }
+    positiveInteger("workers", workers)
     const ref = yield* Balancer.make(module.group, balancer)
     const worker = Worker.make(module, {
       ...(capacity !== undefined && { capacity }),
@@ -103,10 +114,11 @@ export const make = <Rs extends Protocol.Any, E, R>(
   Exclude<R, Worker.Provided> | ActorSystem.ActorSystem | Scope.Scope
 > =>
   Effect.gen(function* () {
-    const closures = new Map<number, Closure>()
+    const closures = new Closures()
     let numbers = 0
     const all = withClosures(module, closures)
     const { ref, workers } = yield* start(all, options)
+    closures.pool = String(ref)
     const client = yield* Client.make(all.group as Task.Group<typeof Run>, { balancer: ref as never })
     const run = (task: Task.Local<unknown, unknown, unknown>, options?: Task.SubmitOptions) =>
       Effect.contextWith((context) =>
@@ -117,7 +129,11 @@ export const make = <Rs extends Protocol.Any, E, R>(
             exit: undefined
           }
           closures.set(number, closure)
-          return Effect.flatMap(client.submit.$run({ number }, options), () => closure.exit!).pipe(
+          return client.submit.$run({ pool: closures.pool, number }, options).pipe(
+            Effect.catchTag("Foreign", () =>
+              Effect.fail(new ActorError.NotExecuted({ reason: foreign(closures.pool) }))
+            ),
+            Effect.andThen(() => closure.exit!),
             Effect.ensuring(Effect.sync(() => closures.delete(number)))
           )
         })

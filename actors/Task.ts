@@ -58,10 +58,20 @@ export interface Module<in out Rs extends Protocol.Any, out E, out R> {
 }
 
 /**
- * Names the tasks that go together. Dies on a name that an actor cannot have, on two tasks of one name, and on one that
- * streams: a task answers once.
+ * Names the tasks that go together. Dies on a name that an actor cannot have, on two tasks of one name, on one whose
+ * name begins with "$", and on one that streams: a task answers once.
  */
 export const group = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string, rpcs: Rs): Group<Rs[number]> => {
+  for (const { _tag } of rpcs) {
+    if (_tag.startsWith("$")) {
+      throw new Error(`expected a task's name not to begin with "$", which are the runtime's own, got: "${_tag}"`)
+    }
+  }
+  return makeGroup(name, rpcs)
+}
+
+/** @internal A group that may have tasks of the runtime's own. */
+export const makeGroup = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string, rpcs: Rs): Group<Rs[number]> => {
   if (!/^[^\s/#$\p{C}][^\s/#\p{C}]{0,199}$/u.test(name)) {
     throw new Error(
       `expected a group's name to be of 1 to 200 characters, without spaces, control characters, "/" and "#", and not to begin with "$", got: ${JSON.stringify(name)}`

@@ -22,6 +22,7 @@ import {
   Tracer
 } from "effect"
 import { Actor, ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
+import { positiveInteger } from "./Checked.ts"
 import { describeIssue, open, pathOf, protocolOf, type Run } from "./Messages.ts"
 import type { Group, Module } from "./Task.ts"
 
@@ -235,9 +236,7 @@ const behavior = (
 }
 
 const checked = ({ capacity = 1, stopDeadline = "5 seconds", weight = 1 }: Options) => {
-  if (!Number.isInteger(capacity) || capacity < 1) {
-    throw new Error(`expected \`capacity\` to be a positive integer, got: ${capacity}`)
-  }
+  positiveInteger("capacity", capacity)
   if (!Number.isFinite(weight) || weight <= 0) {
     throw new Error(`expected \`weight\` to be finite and more than 0, got: ${weight}`)
   }

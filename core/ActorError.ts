@@ -41,8 +41,8 @@ export class Stopping extends Schema.TaggedError<Stopping>()("Stopping", { to })
 export class Expired extends Schema.TaggedError<Expired>()("Expired", { to, tag }) {
   override get message() {
     return (
-      `"${this.tag}" to "${this.to}" expired in the mailbox: its deadline passed before its turn came. ` +
-      `Allow a longer \`deadline\`, or spread the load over more actors.`
+      `"${this.tag}" to "${this.to}" expired while it waited: its deadline passed before its turn came. ` +
+      `Allow a longer \`deadline\`, or spread the load over more actors or workers.`
     )
   }
 }
@@ -264,13 +264,14 @@ export class StartError extends Schema.TaggedError<StartError>()("StartError", {
   reason: Schema.Literals(["NameTaken", "InvalidName", "InitFailed", "Stopping"]),
   cause: Schema.optionalKey(Schema.Defect({ includeStack: true }))
 }) {
-  override get message() {
+  override get message(): string {
     switch (this.reason) {
       case "NameTaken":
         return `"${this.path}" was not started: a living actor has that name on this node. Choose another name, or look it up.`
       case "InvalidName":
         return `"${this.path}" was not started: expected a name of 1 to 255 characters, without spaces, control characters, "/" and "#", that does not begin with "$". Choose such a name.`
       case "InitFailed":
+        if (this.cause instanceof StartError) return `"${this.path}" was not started: ${this.cause.message}`
         return `"${this.path}" was not started: its init failed with ${describe(this.cause)}. Correct what init needs, then spawn again.`
       case "Stopping":
         return `"${this.path}" was not started: its parent, or the actor itself, is stopping. Spawn it elsewhere, or give up.`

@@ -457,9 +457,9 @@ export const ask = (
       ? Effect.suspend(() => attempt({ ref, method, payload, messageId: ref.node.nextId() }, millis, 1, undefined))
       : attempt({ ref, method, payload, messageId: 0 }, millis, 1, undefined)
   if (!ledger.enabled) return asked
-  return Effect.suspend(() => {
+  return Effect.uninterruptibleMask((restore) => {
     const id = ledger.ask(ref.path, method.tag)
-    return Effect.onExit(asked, (exit) => Effect.sync(() => ledger.end(id, endingOf(exit))))
+    return Effect.onExit(restore(asked), (exit) => Effect.sync(() => ledger.end(id, endingOf(exit))))
   })
 }
 

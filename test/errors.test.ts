@@ -48,8 +48,8 @@ const reasons = {
     [new Stopping({ to }), '"alice" is stopping and takes no new messages. Send to its successor, or give up.'],
     [
       new Expired({ to, tag }),
-      '"Deposit" to "alice" expired in the mailbox: its deadline passed before its turn came. ' +
-        "Allow a longer `deadline`, or spread the load over more actors."
+      '"Deposit" to "alice" expired while it waited: its deadline passed before its turn came. ' +
+        "Allow a longer `deadline`, or spread the load over more actors or workers."
     ],
     [
       new Cancelled({ to, tag }),
