@@ -18,7 +18,7 @@ import {
   PubSub,
   Random,
   Schedule,
-  type Schema,
+  Schema,
   type Scope,
   Stream
 } from "effect"
@@ -49,7 +49,7 @@ export interface Options {
   /**
    * What waits for a free worker: at most `capacity` tasks (default 10,000; a positive integer), and what happens at the bound.
    * `reject`, the default: the newest fails with `Shed`; `dropOldest`: the oldest of the lowest priority does;
-   * `backpressure`: the newest waits with its client, not accepted yet, until there is room.
+   * `backpressure`: the newest waits outside, until there is room.
    */
   readonly queue?: { readonly capacity?: number; readonly overflow?: Overflow }
   /**
@@ -125,9 +125,9 @@ const settings = (options: Options) => {
 }
 
 /** Implements a group's balancer. */
-const behavior = (group: Group<any>, options: Options) => {
+const behavior = (group: Group<any>, options: Options, pool: string) => {
   const { leaseMillis, ...rest } = settings(options)
-  const { balancer } = protocolOf(group)
+  const { balancer, slotRef } = protocolOf(group)
   let tickets: number | undefined
   const nextTicket = () => ++tickets!
   let known: ReadonlyArray<WorkerRef> = []
@@ -193,11 +193,15 @@ const behavior = (group: Group<any>, options: Options) => {
       return Effect.void
     }
 
-    const join = (offer: Parameters<typeof dispatcher.join>[0]) => {
-      const slot = dispatcher.join(offer)
-      if (slot === undefined) return Effect.void
-      return context.watch(slot.ref, () => Effect.sync(() => dispatcher.leave(slot)))
-    }
+    const join = Effect.fnUntraced(function* (
+      offer: Parameters<typeof dispatcher.join>[0] & { readonly pool: string }
+    ) {
+      if (offer.pool !== pool) return false
+      const slot = dispatcher.join({ ...offer, slot: yield* Schema.decodeEffect(slotRef)(String(offer.slot)) })
+      if (slot === undefined) return true
+      yield* context.watch(slot.ref, () => Effect.sync(() => dispatcher.leave(slot)))
+      return true
+    })
 
     const events = Effect.as(
       Effect.acquireRelease(
@@ -246,9 +250,16 @@ const behavior = (group: Group<any>, options: Options) => {
 export const make = <Rs extends Protocol.Any>(
   group: Group<Rs>,
   options: Options = {}
+): Effect.Effect<Ref<Rs>, ActorError.StartError, ActorSystem.ActorSystem | Scope.Scope> => makeFor(group, options, "")
+
+/** @internal A balancer that takes no workers but those of its pool. */
+export const makeFor = <Rs extends Protocol.Any>(
+  group: Group<Rs>,
+  options: Options,
+  pool: string
 ): Effect.Effect<Ref<Rs>, ActorError.StartError, ActorSystem.ActorSystem | Scope.Scope> =>
   Effect.suspend(() => {
-    const implementation = behavior(group, options)
+    const implementation = behavior(group, options, pool)
     return Effect.flatMap(ActorSystem.ActorSystem, (system) => system.spawnScoped(pathOf(group), implementation))
   }) as never
 

@@ -5,7 +5,7 @@
  * `Unknown`. Interrupting it cancels the task. A client is a plain value, for a hundred fibers as for one. When its balancer is
  * gone it looks for the next one, and submits again what certainly did not run.
  */
-import { Duration, Effect, type Exit, Fiber, Random, Schedule, Stream } from "effect"
+import { Array as Arr, Cause, Duration, Effect, type Exit, Fiber, Random, Schedule, Stream } from "effect"
 import { ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
 import type { Ref } from "./Balancer.ts"
 import { positiveInteger, positiveMillis } from "./Checked.ts"
@@ -254,6 +254,26 @@ const note = (task: Mutable<Submit>, { id, idempotent, key, priority }: SubmitOp
   }
 }
 
+/** Takes from an iterable what is asked for and no more, and tells it when no more will be. */
+const pulled = <A>(all: Iterable<A>): Stream.Stream<A> =>
+  Stream.unwrap(
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => all[Symbol.iterator]()),
+        (iterator) => Effect.sync(() => iterator.return?.())
+      ),
+      (iterator) =>
+        Stream.fromPull(
+          Effect.succeed(
+            Effect.suspend(() => {
+              const { done, value } = iterator.next()
+              return done ? Cause.done() : Effect.succeed(Arr.of(value))
+            })
+          )
+        )
+    )
+  )
+
 /**
  * Makes a client of a group. Fails with `NotExecuted(NoRoute)` when no balancer of the group answers within `wait`, and with
  * `NotExecuted(UnsupportedMessage)` when the one that does knows not all of its tasks.
@@ -279,7 +299,7 @@ export const make = <Rs extends Protocol.Any>(
       (payloads: Iterable<unknown> | Stream.Stream<unknown, never, any>, options: SubmitAllOptions = {}) => {
         const { ordered = false, window = 64, ...rest } = options
         positiveInteger("window", window)
-        const all = Stream.isStream(payloads) ? payloads : Stream.fromIterable(payloads)
+        const all = Stream.isStream(payloads) ? payloads : pulled(payloads)
         return Stream.mapEffect(
           Stream.zipWithIndex(all),
           ([payload, index]) =>

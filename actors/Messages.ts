@@ -214,20 +214,25 @@ const makeProtocol = ({ kinds, name }: { readonly name: string; readonly kinds: 
     all.map(({ told }) => told)
   )
   const worker = Actor.make(`${name}-worker`, [Interrupt, Has, Rejoin])
-  /** A slot offers itself, and says which dispatch it saw last and whether it is at work on it. */
+  /** A slot offers itself, and says which dispatch it saw last and whether it is at work on it. False: it is not wanted. */
   const join = Rpc.make("$Join", {
     payload: {
       worker: ActorRef.schema(...worker.rpcs),
       node: Schema.String,
+      /** The pool it is of, which has workers of its own; empty for none. */
+      pool: Schema.String,
       weight: Schema.Finite,
       index: Schema.Int,
       slot: ActorRef.schema(...slot.rpcs),
       ticket: Schema.Int,
       busy: Schema.Boolean
-    }
+    },
+    success: Schema.Boolean
   }).annotate(Protocol.Urgent, true)
   const rpcs = [...all.map(({ asked }) => asked), GetStatus, Events, Tick, Sweep, join]
-  return { slot, worker, join, balancer: Actor.make(`${name}-balancer`, rpcs) }
+  // A slot that knows fewer tasks still says so itself, so its address gets the methods of all.
+  const slotRef = ActorRef.schema(...slot.rpcs)
+  return { slot, slotRef, worker, join, balancer: Actor.make(`${name}-balancer`, rpcs) }
 }
 
 const protocols = new WeakMap<object, ReturnType<typeof makeProtocol>>()

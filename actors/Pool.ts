@@ -4,7 +4,7 @@
  * A pool is a client of its own balancer, so what is written for a client runs with a pool. Because all of it is in this
  * process a pool takes closures too, which a client, whose workers may be anywhere, does not.
  */
-import { Cause, type Duration, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { Cause, type Duration, Effect, Exit, Layer, Random, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { ActorError, type ActorSystem, type Protocol } from "../core/index.ts"
 import * as Balancer from "./Balancer.ts"
@@ -23,6 +23,8 @@ export interface Options extends Balancer.Options {
 }
 
 export interface Pool<in out Rs extends Protocol.Any> extends Client.Client<Rs> {
+  /** Its balancer's address, for as long as there is a pool. */
+  readonly balancer: Balancer.Ref<Rs>
   readonly workers: ReadonlyArray<Worker.Ref>
   /** Runs a closure on a worker of this pool. What it gives and how it fails is not encoded, on no system. */
   readonly run: <A, E, R>(
@@ -31,16 +33,8 @@ export interface Pool<in out Rs extends Protocol.Any> extends Client.Client<Rs> 
   ) => Effect.Effect<A, E | ActorError.NotExecuted | ActorError.Unknown, R>
 }
 
-/** The worker that was asked is not of the closure's pool. */
-class Foreign extends Schema.TaggedError<Foreign>()("Foreign", {}) {}
-
-/** What stands in a message for a closure: its pool, by its balancer's address, and its number there. */
-const Run = Rpc.make("$run", { payload: { pool: Schema.String, number: Schema.Int }, error: Foreign })
-
-/** The closures of one pool that are under way. */
-class Closures extends Map<number, Closure> {
-  pool = ""
-}
+/** What stands in a message for a closure: its pool, and its number there. */
+const Run = Rpc.make("$run", { payload: { pool: Schema.String, number: Schema.Int } })
 
 interface Closure {
   readonly effect: Effect.Effect<unknown, unknown>
@@ -64,11 +58,10 @@ const extended = (group: Task.Group<any>): Task.Group<any> => {
 }
 
 /** Adds closures to what a group's workers do. */
-const withClosures = (module: Task.Module<any, any, any>, closures: Closures) => {
-  const run = ({ number, pool }: { readonly pool: string; readonly number: number }) => {
-    if (pool !== closures.pool) return Effect.fail(new Foreign())
-    const closure = closures.get(number)
-    // Its client has left meanwhile.
+const withClosures = (module: Task.Module<any, any, any>, pool: string, closures: ReadonlyMap<number, Closure>) => {
+  const run = (named: { readonly pool: string; readonly number: number }) => {
+    const closure = named.pool === pool ? closures.get(named.number) : undefined
+    // Its client has left meanwhile, or came to the balancer of another pool.
     if (closure === undefined) return Effect.void
     return Effect.flatMap(Effect.exit(closure.effect), (exit) => {
       if (!isAnswer(exit)) return exit
@@ -83,27 +76,29 @@ const withClosures = (module: Task.Module<any, any, any>, closures: Closures) =>
   return Task.handlers(extended(module.group), init as never) as Task.Module<any, any, any>
 }
 
-const foreign = (to: string) =>
-  new ActorError.NoRoute({ to, detail: "its balancer is gone, and a closure runs in its own pool only" })
-
-/** Starts balancer and workers; they stop with the Scope, the workers first. */
-const start = (module: Task.Module<any, any, any>, { capacity, stopDeadline, workers, ...balancer }: Options) =>
+/** Starts balancer and workers; they stop with the Scope, the workers first. `pool` names one that is closed to others. */
+const start = (
+  module: Task.Module<any, any, any>,
+  { capacity, stopDeadline, workers, ...balancer }: Options,
+  pool: string
+) =>
   Effect.gen(function* () {
     positiveInteger("workers", workers)
-    const ref = yield* Balancer.make(module.group, balancer)
-    const worker = Worker.make(module, {
+    const ref = yield* Balancer.makeFor(module.group, balancer, pool)
+    const options = {
       ...(capacity !== undefined && { capacity }),
       ...(stopDeadline !== undefined && { stopDeadline })
-    })
+    }
     // They stop together.
     const scope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
-    return { ref, workers: yield* Scope.provide(Effect.replicateEffect(worker, workers), scope) }
+    const started = Effect.replicateEffect(Worker.makeFor(module, options, pool), workers)
+    return { ref, workers: yield* Scope.provide(started, scope) }
   })
 
 /**
  * Starts a pool, and stops it with the Scope: tasks in hand may end, within `stopDeadline`; those that wait end in `Stopping`.
- * Fails when the group's balancer is there already, or a worker's handlers can not be acquired. Dies on options that are
- * none, so on no workers.
+ * Its workers are its own: its balancer takes no others, and they join no other. Fails when the group's balancer is there
+ * already, or a worker's handlers can not be acquired. Dies on options that are none, so on no workers.
  */
 export const make = <Rs extends Protocol.Any, E, R>(
   module: Task.Module<Rs, E, R>,
@@ -114,12 +109,14 @@ export const make = <Rs extends Protocol.Any, E, R>(
   Exclude<R, Worker.Provided> | ActorSystem.ActorSystem | Scope.Scope
 > =>
   Effect.gen(function* () {
-    const closures = new Closures()
+    const closures = new Map<number, Closure>()
     let numbers = 0
-    const all = withClosures(module, closures)
-    const { ref, workers } = yield* start(all, options)
-    closures.pool = String(ref)
-    const client = yield* Client.make(all.group as Task.Group<typeof Run>, { balancer: ref as never })
+    const name = `${yield* Random.nextIntBetween(0, 2 ** 40)}`
+    const all = withClosures(module, name, closures)
+    const { ref, workers } = yield* start(all, options, name)
+    const { submit, submitAll, submitUnsafe } = yield* Client.make(all.group as Task.Group<typeof Run>, {
+      balancer: ref as never
+    })
     const run = (task: Task.Local<unknown, unknown, unknown>, options?: Task.SubmitOptions) =>
       Effect.contextWith((context) =>
         Effect.suspend(() => {
@@ -129,21 +126,24 @@ export const make = <Rs extends Protocol.Any, E, R>(
             exit: undefined
           }
           closures.set(number, closure)
-          return client.submit.$run({ pool: closures.pool, number }, options).pipe(
-            Effect.catchTag("Foreign", () =>
-              Effect.fail(new ActorError.NotExecuted({ reason: foreign(closures.pool) }))
-            ),
-            Effect.andThen(() => closure.exit!),
+          return submit.$run({ pool: name, number }, options).pipe(
+            Effect.andThen(() => closure.exit ?? Effect.fail(elsewhere(String(ref)))),
             Effect.ensuring(Effect.sync(() => closures.delete(number)))
           )
         })
       )
-    return { ...client, workers, run }
+    return { balancer: ref, submit, submitAll, submitUnsafe, workers, run }
   }) as never
+
+/** Its balancer is gone, and it came to that of another pool. */
+const elsewhere = (to: string) =>
+  new ActorError.NotExecuted({
+    reason: new ActorError.NoRoute({ to, detail: "it is gone, and a closure has no other" })
+  })
 
 /** Starts a pool for as long as the Layer lives. `Client.make` finds it. */
 export const layer = <Rs extends Protocol.Any, E, R>(
   module: Task.Module<Rs, E, R>,
   options: Options
 ): Layer.Layer<never, ActorError.StartError, Exclude<R, Worker.Provided> | ActorSystem.ActorSystem> =>
-  Layer.effectDiscard(start(module, options)) as never
+  Layer.effectDiscard(start(module, options, "")) as never

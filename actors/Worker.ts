@@ -66,8 +66,7 @@ const slotBehavior = (
   module: Module<any, any, any>,
   place: Place,
   worker: ActorRef.ActorRef<any>,
-  weight: number,
-  stopDeadline: Duration.Input
+  { pool, stopDeadline, weight }: Settings
 ) => {
   const { group } = module
   const { balancer: balancerActor, join: Join, slot } = protocolOf(group)
@@ -94,9 +93,10 @@ const slotBehavior = (
     const join = Effect.gen(function* () {
       const balancer = yield* system.lookup(balancerActor, pathOf(group))
       const node = `${system.id.role}/${system.id.node}`
-      yield* (balancer as ActorRef.ActorRef<typeof Join>).ask.$Join({
+      const isWanted = yield* (balancer as ActorRef.ActorRef<typeof Join>).ask.$Join({
         worker: worker as never,
         node,
+        pool,
         weight,
         index: place.index,
         slot: own.self,
@@ -105,6 +105,8 @@ const slotBehavior = (
       })
       isForeign = place.fiber !== undefined
       yield* place.watch(balancer)
+      // A pool's balancer has its own workers; another may come.
+      if (!isWanted) return yield* Effect.fail("not wanted")
     })
     place.rejoin = () => {
       run(Effect.retry(join, untilJoined) as Effect.Effect<void>)
@@ -197,10 +199,8 @@ const slotBehavior = (
 const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
 
-const behavior = (
-  module: Module<any, any, any>,
-  { capacity, stopDeadline, weight }: Required<Omit<Options, "name">>
-) => {
+const behavior = (module: Module<any, any, any>, settings: Settings) => {
+  const { capacity, stopDeadline } = settings
   const { worker } = protocolOf(module.group)
   const init = Effect.gen(function* () {
     const context = yield* Actor.Context
@@ -218,7 +218,7 @@ const behavior = (
     for (let index = 0; index < capacity; index++) {
       const place: Place = { index, watch, ticket: 0, fiber: undefined, interrupted: 0, rejoin: () => {} }
       places.push(place)
-      yield* spawn(`slot-${index + 1}`, slotBehavior(module, place, self, weight, stopDeadline))
+      yield* spawn(`slot-${index + 1}`, slotBehavior(module, place, self, settings))
     }
     return {
       $Interrupt: ({ slot, ticket }: { readonly slot: number; readonly ticket: number }) => {
@@ -235,12 +235,15 @@ const behavior = (
   return worker.behavior(init as Effect.Effect<any>, { stopDeadline, stopChildren: "together" })
 }
 
-const checked = ({ capacity = 1, stopDeadline = "5 seconds", weight = 1 }: Options) => {
+/** Options with their defaults, and the pool that the worker is of; empty for none. */
+type Settings = Required<Omit<Options, "name">> & { readonly pool: string }
+
+const checked = ({ capacity = 1, stopDeadline = "5 seconds", weight = 1 }: Options, pool: string): Settings => {
   positiveInteger("capacity", capacity)
   if (!Number.isFinite(weight) || weight <= 0) {
     throw new Error(`expected \`weight\` to be finite and more than 0, got: ${weight}`)
   }
-  return { capacity, stopDeadline, weight }
+  return { capacity, stopDeadline, weight, pool }
 }
 
 /** The address of a worker: to watch it, to stop it, to kill it. */
@@ -255,9 +258,17 @@ export const make = <Rs extends Protocol.Any, E, R>(
   module: Module<Rs, E, R>,
   options: Options = {}
 ): Effect.Effect<Ref, ActorError.StartError, Exclude<R, Provided> | ActorSystem.ActorSystem | Scope.Scope> =>
+  makeFor(module, options, "")
+
+/** @internal A worker that joins no balancer but that of its pool. */
+export const makeFor = <Rs extends Protocol.Any, E, R>(
+  module: Module<Rs, E, R>,
+  options: Options,
+  pool: string
+): Effect.Effect<Ref, ActorError.StartError, Exclude<R, Provided> | ActorSystem.ActorSystem | Scope.Scope> =>
   Effect.gen(function* () {
     const system = yield* ActorSystem.ActorSystem
-    const implementation = behavior(module, checked(options))
+    const implementation = behavior(module, checked(options, pool))
     if (options.name !== undefined) return yield* system.spawnScoped(options.name, implementation)
     for (;;) {
       const started = yield* Effect.result(system.spawnScoped(nextName(system, module.group), implementation))

@@ -90,6 +90,9 @@ const explain = (error: unknown): string => {
     case "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX":
       return `${thrown(error)}\nNode only leaves types out: rewrite what is more than types, as enum and namespace are, or build the module.`
     default:
+      if (error instanceof SyntaxError && /outside a module|Unexpected token 'export'/.test(error.message)) {
+        return `${thrown(error)}\nNode takes it for CommonJS: write "type": "module" into its package.json, or name it .mts or .mjs.`
+      }
       return error instanceof SyntaxError
         ? `${thrown(error)}\nCorrect the module; \`node --check FILE\` shows the place in a JavaScript file.`
         : `it threw ${thrown(error)}\nCorrect the module; it is run once, to load it.`

@@ -113,8 +113,8 @@ export class NoRoute extends Schema.TaggedError<NoRoute>()("NoRoute", { to, deta
 export class Shed extends Schema.TaggedError<Shed>()("Shed", { to, tag, policy: Schema.String }) {
   override get message() {
     return (
-      `"${this.tag}" was dropped by "${this.to}" under load, by its policy "${this.policy}". ` +
-      `Retry later, raise \`capacity\`, or choose the "reject" or "backpressure" policy.`
+      `"${this.tag}" was ${this.policy === "reject" ? "refused" : "dropped"} by "${this.to}" under load: what may wait there ` +
+      `is bounded, with the policy "${this.policy}". Retry later, raise the \`capacity\`, or choose another policy.`
     )
   }
 }

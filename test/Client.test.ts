@@ -94,6 +94,27 @@ describe("Client", () => {
       )
   )
 
+  it.effect("1.9 submitAll takes from an iterable what it needs, and tells it when it is left", () =>
+    onNode("encoded", (gates) =>
+      Effect.gen(function* () {
+        const pool = yield* Pool.make(jobs(gates), { workers: 2 })
+        let pulled = 0
+        let left = false
+        const payloads = function* () {
+          try {
+            for (;;) yield { n: 2 * pulled++ }
+          } finally {
+            left = true
+          }
+        }
+        const some = yield* Stream.runCollect(Stream.take(pool.submitAll.Halve(payloads(), { window: 4 }), 10))
+        assert.strictEqual(some.length, 10)
+        assert.isAtMost(pulled, 10 + 4 + 1)
+        assert.isTrue(left)
+      })
+    )
+  )
+
   it.effect("submitAll gives its options to every task, and each a name of its own that events tell", () =>
     onNode("encoded", (gates) =>
       Effect.gen(function* () {
@@ -281,6 +302,7 @@ describe("Task", () => {
       () => Task.group("jobs", [Rpc.make("A"), Rpc.make("A")]),
       `expected each task of a group to have a name of its own, got: "A" twice`
     )
+    for (const tag of ["$Status", "$Join", "$run"]) assert.throws(() => Task.group("jobs", [Rpc.make(tag)]), tag)
     for (const name of ["", "a b", "a/b", "a#b", "$a", "a\n", "x".repeat(201)]) {
       assert.throws(() => Task.group(name, []), "expected a group's name to be of 1 to 200 characters")
     }

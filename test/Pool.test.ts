@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { ActorSystem } from "troupe"
-import { Balancer, Client, Pool, Task } from "troupe/actors"
+import { Balancer, Client, Pool, Task, Worker } from "troupe/actors"
 import { Memory } from "troupe/transports/Memory"
 import { Jobs, jobs, loadsOf, makeGates, onNode, reasonOf, settle, start, statusOf } from "./jobs.ts"
 
@@ -134,6 +134,21 @@ describe("Pool", () => {
     )
   )
 
+  for (const local of ["encoded", "by-reference"] as const) {
+    it.effect(`its workers are its own: no others join it, and none of its closures leave it, ${local}`, () =>
+      onNode(local, (gates) =>
+        Effect.gen(function* () {
+          const pool = yield* Pool.make(jobs(gates), { workers: 1 })
+          const stranger = yield* Worker.make(jobs(gates), { name: "stranger" })
+          yield* TestClock.adjust("5 seconds")
+          assert.deepStrictEqual(Object.keys(yield* loadsOf(pool.balancer)), ["jobs-worker-1"])
+          for (let n = 0; n < 5; n++) assert.strictEqual(yield* pool.run(Task.local(() => Effect.succeed(n))), n)
+          yield* stranger.stop()
+        })
+      )
+    )
+  }
+
   it.effect("its Layer starts it, a client of the group finds it, and it ends with the Layer, the workers first", () =>
     Effect.gen(function* () {
       const gates = makeGates()
@@ -177,5 +192,33 @@ describe("Pool", () => {
           assert.isTrue(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause))
         })
       )
+  )
+
+  it.effect(
+    "a closure does not run on the workers of another node's pool, whose balancer its own client may find",
+    () =>
+      Effect.gen(function* () {
+        const on = (system: ActorSystem.System) => Effect.provideService(ActorSystem.ActorSystem, system)
+        const [a, b] = yield* Effect.forEach(["a", "b"], (node) => ActorSystem.make({ name: "factory", node }))
+        const gates = makeGates()
+        const here = yield* on(a!)(Pool.make(jobs(gates), { workers: 1 }))
+        const there = yield* on(b!)(Pool.make(jobs(gates), { workers: 1 }))
+        yield* settle
+        const ran: Array<string> = []
+        const note = (name: string) => Task.local(() => Effect.sync(() => ran.push(name)))
+        assert.strictEqual(yield* there.run(note("there")), 1)
+        yield* there.balancer.kill
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual((yield* statusOf(here.balancer)).workers.length, 1)
+        // Closures of the same numbers are in hand here and there.
+        const mine = yield* start(Effect.forEach([1, 2, 3], () => here.run(note("here")), { concurrency: 3 }))
+        const theirs = yield* start(Effect.exit(there.run(note("there"))))
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(mine)
+        assert.strictEqual(reasonOf(yield* Fiber.join(theirs)), "NotExecuted(NoRoute)")
+        assert.deepStrictEqual(ran, ["there", "here", "here", "here"])
+        // What has a name runs anywhere.
+        assert.strictEqual(yield* there.submit.Halve({ n: 4 }), 2)
+      }).pipe(Effect.scoped, Effect.provide(Memory.layer))
   )
 })

@@ -8,7 +8,7 @@
  * repeats it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Scheduler, Schema, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Scheduler, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { Actor, ActorError, ActorSystem, Ledger } from "troupe"
@@ -402,5 +402,24 @@ describe("Dispatch, at random", () => {
         const { tasks } = yield* proven(setting)
         assert.isAbove(tasks.length, events / 3)
       })
+  )
+
+  it.effect("S9 an ask that is interrupted at any step has ended, also before it was sent", () =>
+    Effect.gen(function* () {
+      const ledger = Ledger.make()
+      const system = yield* Effect.provideService(ActorSystem.make({ name: "random" }), Ledger.Ledger, ledger)
+      const Silent = Actor.make("Silent", [Rpc.make("Wait")])
+      const ref = yield* system.spawn("silent", Silent.behavior({ Wait: () => Effect.never }))
+      for (let turns = 0; turns < 30; turns++) {
+        const ask = yield* Effect.forkChild(Effect.asVoid(Effect.exit(ref.ask.Wait())))
+        yield* Effect.repeat(Effect.yieldNow, { times: turns })
+        yield* Fiber.interrupt(ask)
+        yield* settle
+        const { ended, faults, open } = yield* ledger.snapshot
+        assert.deepStrictEqual({ faults, open }, { faults: [], open: 0 }, `after ${turns} turns`)
+        if (turns === 29) assert.isAbove(ended.interrupted, 10)
+      }
+      yield* ref.kill
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer), Effect.provideService(Scheduler.MaxOpsBeforeYield, 5))
   )
 })

@@ -90,8 +90,8 @@ const reasons = {
     ],
     [
       new Shed({ to, tag, policy: "dropOldest" }),
-      '"Deposit" was dropped by "alice" under load, by its policy "dropOldest". ' +
-        'Retry later, raise `capacity`, or choose the "reject" or "backpressure" policy.'
+      '"Deposit" was dropped by "alice" under load: what may wait there is bounded, with the policy "dropOldest". ' +
+        "Retry later, raise the `capacity`, or choose another policy."
     ]
   ],
   unknown: [

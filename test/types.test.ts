@@ -3,9 +3,10 @@
  * what it must refuse.
  */
 import { describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Schema, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, type Layer, Schema, type Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Actor, ActorError, ActorRef, type ActorSystem, Protocol, ReplyTo } from "troupe"
+import { Balancer, Client, Pool, Task, Worker } from "troupe/actors"
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>) => {}
@@ -321,5 +322,97 @@ describe("ActorSystem", () => {
     same<typeof found, Effect.Effect<Of<typeof Account>, ActorError.NotExecuted>>(true)
     // @ts-expect-error: a lookup names a definition, not a behavior.
     system.lookup(Account.behavior({} as never), "alice")
+  })
+})
+
+describe("Dispatch", () => {
+  const Bank = Task.group("bank", [Deposit, Withdraw])
+  type Tasks = typeof Deposit | typeof Withdraw
+  const Withdraws = () => Effect.fail(new Insufficient({ balance: 1 }))
+  const bank = Task.handlers(
+    Bank,
+    Effect.map(Rates, ({ rate }) => ({
+      Deposit: ({ amount }: { readonly amount: number }) =>
+        Effect.map(Effect.all([Audit, Worker.Current]), ([{ note }, { name }]) => note(name) ?? amount * rate),
+      Withdraw: Withdraws
+    }))
+  )
+  const closure = Task.local(() => Effect.map(Audit, ({ note }) => note("ran")))
+  const made = Client.make(Bank)
+  const pooled = Pool.make(bank, { workers: 1 })
+
+  promises("1.1 a client, whose workers may be anywhere, takes a task by name and payload, and no closure", () =>
+    Effect.map(made, (client) => {
+      client.submit.Deposit({ amount: 1 }, { priority: 1, deadline: "1 second", key: "a", idempotent: true, id: "x" })
+      // @ts-expect-error: an amount is a number.
+      client.submit.Deposit({ amount: "1" })
+      // @ts-expect-error: there is no such task.
+      client.submit.Balance()
+      // @ts-expect-error: there is no such option.
+      client.submit.Deposit({ amount: 1 }, { retries: 3 })
+      // @ts-expect-error: a closure is no task of the group.
+      client.submit.Deposit(closure)
+      // @ts-expect-error: nor does it run one.
+      client.run(closure)
+      // @ts-expect-error: an Effect is no closure.
+      return client.submitAll.Deposit([Effect.void])
+    })
+  )
+
+  promises("1.1 a pool, whose workers are in this process, takes closures too, with the services that they need", () =>
+    Effect.map(pooled, (pool) => {
+      const client: Client.Client<Tasks> = pool
+      const ran = pool.run(closure, { key: "a" })
+      same<typeof ran, Effect.Effect<void, Failing, Audit>>(true)
+      // @ts-expect-error: a closure is made with Task.local.
+      pool.run(() => Effect.void)
+      return client
+    })
+  )
+
+  promises("1.1 a submit says how it can end, and a result of many holds it as an Exit", () =>
+    Effect.map(made, ({ submit, submitAll }) => {
+      same<ReturnType<typeof submit.Deposit>, Effect.Effect<number, Failing>>(true)
+      same<ReturnType<typeof submit.Withdraw>, Effect.Effect<number, Insufficient | Failing>>(true)
+      const all = submitAll.Withdraw([{ amount: 1 }], { window: 2, ordered: true })
+      same<Stream.Error<typeof all>, never>(true)
+      type Result = Stream.Success<typeof all>
+      same<Result["exit"], Exit.Exit<number, Insufficient | Failing>>(true)
+      // @ts-expect-error: many tasks have no one name.
+      submitAll.Withdraw([{ amount: 1 }], { id: "x" })
+    })
+  )
+
+  promises("wants a handler for every task, which answers by itself", () => {
+    Task.handlers(Bank, { Deposit: ({ amount }) => Effect.succeed(amount), Withdraw: Withdraws })
+    // @ts-expect-error: Withdraw is missing.
+    Task.handlers(Bank, { Deposit: ({ amount }: { readonly amount: number }) => Effect.succeed(amount) })
+    // @ts-expect-error: the answer is a number.
+    Task.handlers(Bank, { Deposit: () => Effect.succeed("1"), Withdraw: Withdraws })
+    // @ts-expect-error: Deposit has no error.
+    Task.handlers(Bank, { Deposit: Withdraws, Withdraw: Withdraws })
+  })
+
+  promises("needs what acquiring and running the handlers needs, without what a worker has", () => {
+    const worker = Worker.make(bank)
+    same<Effect.Services<typeof worker>, Rates | Audit | ActorSystem.ActorSystem | Scope.Scope>(true)
+    same<Effect.Error<typeof worker>, ActorError.StartError>(true)
+    const layer = Pool.layer(bank, { workers: 2 })
+    same<typeof layer, Layer.Layer<never, ActorError.StartError, Rates | Audit | ActorSystem.ActorSystem>>(true)
+    // @ts-expect-error: a pool has workers.
+    Pool.layer(bank, {})
+    // @ts-expect-error: there is no such strategy.
+    Balancer.layer(Bank, { strategy: "random" })
+  })
+
+  promises("tells the balancer of one group from that of another", () => {
+    const Other = Task.group("other", [Deposit])
+    return Effect.gen(function* () {
+      const balancer = yield* Balancer.make(Bank)
+      yield* Client.make(Bank, { balancer })
+      // @ts-expect-error: it balances other tasks.
+      yield* Client.make(Other, { balancer })
+      yield* Balancer.status(balancer)
+    })
   })
 })
