@@ -230,7 +230,8 @@ const behavior = (group: Group<any>, options: Options, pool: string) => {
         dispatcher.sweep()
         return Effect.void
       },
-      $Join: join
+      // A slot that is known is watched, even if it takes its offer back.
+      $Join: (offer: Parameters<typeof join>[0]) => Effect.uninterruptible(join(offer))
     }
   })
   return balancer.behavior(init as Effect.Effect<any>, {

@@ -62,7 +62,7 @@ interface Member {
   lastUsed: number
 }
 
-type Ask = (run: Run, onExit: (exit: Exit.Exit<unknown, unknown>) => void, options: object) => unknown
+type Ask = (run: Run, onExit: (exit: Exit.Exit<unknown, unknown>) => void, options: object) => () => void
 
 /** `suspect`: its task was settled without its word; `down`: it restarts, or takes nothing any more. */
 type SlotState = "free" | "busy" | "suspect" | "down" | "gone"
@@ -77,15 +77,17 @@ export interface Slot {
   state: SlotState
   task: Task | undefined
   ticket: number
-  /** Whether the end of its last dispatch has not been heard. */
+  /** Whether the end of its last dispatch is still to be heard. */
   asked: boolean
+  /** Takes that dispatch back, or interrupts it. */
+  cancel: (() => void) | undefined
   /** Whether it has ended. */
   leaving: boolean
   /** The sweep during which its task was last known to be in hand. */
   sweep: number
 }
 
-/** `held`: another task of its key goes first; `outside`: it waits for room. */
+/** `held`: another task of its key goes first; `outside`: it waits for room, and nobody else of its key goes first. */
 type TaskState = "new" | "ready" | "held" | "outside" | "running" | "ended"
 
 class Task {
@@ -105,6 +107,12 @@ class Task {
   /** Its entry in the heaps; -1 while it is in none. */
   entry = -1
   slot: Slot | undefined = undefined
+  /** The row in which it stands, and its neighbours there. */
+  row: Row | undefined = undefined
+  before: Task | undefined = undefined
+  after: Task | undefined = undefined
+  /** Whether it takes none of the room while it is held. */
+  isGuest = false
   /** Nobody waits for it any more. */
   abandoned = false
 
@@ -130,41 +138,37 @@ class Task {
   }
 }
 
-/** Tasks in a row; those that have ended meanwhile are passed over. */
+/** Tasks in a row, from which any can be taken out. */
 class Row {
-  #tasks: Array<Task> = []
-  #taken = 0
+  #first: Task | undefined
+  #last: Task | undefined
+
+  get head(): Task | undefined {
+    return this.#first
+  }
 
   add(task: Task): void {
-    this.#tasks.push(task)
+    task.row = this
+    task.before = this.#last
+    if (this.#last === undefined) this.#first = task
+    else this.#last.after = task
+    this.#last = task
   }
 
-  /** The first one. */
-  get head(): Task | undefined {
-    while (this.#taken < this.#tasks.length) {
-      const task = this.#tasks[this.#taken]!
-      if (task.state !== "ended") return task
-      this.#pass()
-    }
-    return undefined
-  }
-
-  take(): Task | undefined {
-    const { head } = this
-    if (head !== undefined) this.#pass()
-    return head
-  }
-
-  #pass(): void {
-    this.#taken += 1
-    if (this.#taken > 32 && this.#taken * 2 > this.#tasks.length) {
-      this.#tasks = this.#tasks.slice(this.#taken)
-      this.#taken = 0
-    }
+  remove(task: Task): void {
+    if (task.before === undefined) this.#first = task.after
+    else task.before.after = task.after
+    if (task.after === undefined) this.#last = task.before
+    else task.after.before = task.before
+    task.row = undefined
+    task.before = undefined
+    task.after = undefined
   }
 
   get all(): ReadonlyArray<Task> {
-    return this.#tasks.slice(this.#taken).filter(({ state }) => state !== "ended")
+    const all: Array<Task> = []
+    for (let task = this.#first; task !== undefined; task = task.after) all.push(task)
+    return all
   }
 }
 
@@ -249,45 +253,55 @@ export class Dispatcher {
     }
     this.#counters.accepted += 1
     replyTo.onAbandoned(() => this.#abandon(task))
+    const { key } = submit
+    const row = key === undefined ? undefined : this.#keys.get(key)
     const { capacity, overflow } = this.#settings
-    // One that can start at once takes no room; who waits outside goes first.
-    const isFull = this.#queued >= capacity && !this.#canStart(task)
-    if (overflow === "backpressure" && (isFull || this.#waiting > 0)) {
-      task.state = "outside"
-      this.#outside.add(task)
-      this.#waiting += 1
-      this.#setDue(task, task.startsBy)
-    } else if (overflow === "reject" && isFull) {
+    // One that can start at once takes no room.
+    const isFull = this.#queued >= capacity && !(row === undefined && this.#canStart)
+    if (isFull && overflow === "reject") {
       this.#counters.accepted -= 1
       this.#counters.rejected += 1
       this.#close(task)
-      task.replyTo.refuseUnsafe(this.#shed(task))
+      replyTo.refuseUnsafe(this.#shed(task))
       return
-    } else {
-      this.#setDue(task, task.startsBy)
-      this.#place(task)
-      if (isFull) this.#dropOldest()
     }
-    this.#pump()
-  }
-
-  #canStart({ submit: { key } }: Task): boolean {
-    return this.#ready.size < this.#freeSlots && (key === undefined || !this.#keys.has(key))
-  }
-
-  /** Puts a task in line. */
-  #place(task: Task): void {
-    const { key } = task.submit
-    const row = key === undefined ? undefined : this.#keys.get(key)
-    this.#queued += 1
-    this.#noteDroppable(task)
+    this.#setDue(task, task.startsBy)
     if (row !== undefined) {
       task.state = "held"
+      task.isGuest = isFull && overflow === "backpressure"
+      if (task.isGuest) this.#waiting += 1
+      else this.#queue(task)
       row.add(task)
     } else {
       if (key !== undefined) this.#keys.set(key, new Row())
+      this.#place(task)
+    }
+    if (isFull && overflow === "dropOldest") this.#dropOldest()
+    this.#pump()
+  }
+
+  /** Whether a slot is free for one more task. */
+  get #canStart(): boolean {
+    return this.#ready.size < this.#freeSlots
+  }
+
+  /** Puts a task in line that no other of its key goes before: here, or outside behind those that are there. */
+  #place(task: Task): void {
+    const isFull = this.#queued >= this.#settings.capacity && !this.#canStart
+    if (this.#settings.overflow === "backpressure" && (isFull || this.#outside.head !== undefined)) {
+      task.state = "outside"
+      this.#waiting += 1
+      this.#outside.add(task)
+    } else {
+      this.#queue(task)
       this.#makeReady(task)
     }
+  }
+
+  /** Gives a task room here. */
+  #queue(task: Task): void {
+    this.#queued += 1
+    this.#noteDroppable(task)
   }
 
   #noteDroppable(task: Task): void {
@@ -318,13 +332,14 @@ export class Dispatcher {
         const task = this.#tasks[this.#ready.top]!
         this.#unqueue(task)
         this.#start(task)
-      } else if (this.#waiting > 0) {
-        const head = this.#outside.head!
-        if (this.#queued >= this.#settings.capacity && !this.#canStart(head)) break
-        this.#outside.take()
+      } else {
+        const { head } = this.#outside
+        if (head === undefined || (this.#queued >= this.#settings.capacity && !this.#canStart)) break
+        this.#outside.remove(head)
         this.#waiting -= 1
-        this.#place(head)
-      } else break
+        this.#queue(head)
+        this.#makeReady(head)
+      }
     }
     this.#pumping = false
   }
@@ -369,15 +384,18 @@ export class Dispatcher {
     if (this.#around.observed()) {
       this.#around.emit({ _tag: "TaskStarted", id: task.id, task: kind.tag, attempt, worker: member.name })
     }
-    slot.ask[kind.tag]!(run, slot.onExit, forever)
+    slot.cancel = undefined
+    const cancel = slot.ask[kind.tag]!(run, slot.onExit, forever)
+    if (slot.task !== task) return
+    slot.cancel = cancel
+    if (task.abandoned) this.#cancel(slot)
   }
 
   /** Puts a task back to where it was in line. */
   #requeue(task: Task): void {
     task.slot = undefined
-    this.#queued += 1
     this.#setDue(task, task.startsBy)
-    this.#noteDroppable(task)
+    this.#queue(task)
     this.#makeReady(task)
   }
 
@@ -406,12 +424,29 @@ export class Dispatcher {
     }
   }
 
-  /** Its slot is free when it says so. */
   #interrupt(task: Task): void {
     if (task.abandoned) return
     task.abandoned = true
-    const { index, member, ticket } = task.slot!
-    member.ref.tellUnsafe.$Interrupt({ slot: index, ticket })
+    const { slot } = task
+    if (slot?.cancel !== undefined) this.#cancel(slot)
+  }
+
+  /** Has a slot leave its task. Its load, and the task's key, are kept until it says that it has. */
+  #cancel(slot: Slot): void {
+    slot.asked = false
+    slot.cancel!()
+    if (slot.leaving) {
+      this.#remove(slot)
+      this.#pump()
+      // It says so by itself, unless it had not begun.
+    } else this.#around.probe(slot)
+  }
+
+  /** A slot has left the task that it was to leave. */
+  #left(slot: Slot): void {
+    const task = slot.task!
+    this.#release(slot)
+    this.#end(task, "cancelled")
   }
 
   #expire(task: Task): void {
@@ -429,11 +464,11 @@ export class Dispatcher {
   #end(task: Task, ending: Ending): void {
     const { state } = task
     const { key } = task.submit
-    if (state === "outside") this.#waiting -= 1
+    if (state === "outside" || task.isGuest) this.#waiting -= 1
     else if (state !== "running") this.#unqueue(task)
     this.#counters[ending] += 1
     this.#close(task)
-    if (key !== undefined && (state === "ready" || state === "running")) this.#passOn(key)
+    if (key !== undefined && state !== "held") this.#passOn(key)
     if (this.#around.observed()) {
       this.#around.emit({ _tag: "TaskEnded", id: task.id, task: task.kind.tag, ending })
     }
@@ -441,14 +476,25 @@ export class Dispatcher {
 
   /** The next task of a key may start. */
   #passOn(key: string): void {
-    const next = this.#keys.get(key)!.take()
-    if (next === undefined) this.#keys.delete(key)
-    else this.#makeReady(next)
+    const row = this.#keys.get(key)!
+    const next = row.head
+    if (next === undefined) {
+      this.#keys.delete(key)
+      return
+    }
+    row.remove(next)
+    if (next.isGuest) {
+      next.isGuest = false
+      this.#waiting -= 1
+      this.#place(next)
+    } else this.#makeReady(next)
   }
 
   #close(task: Task): void {
     task.state = "ended"
     task.slot = undefined
+    task.isGuest = false
+    task.row?.remove(task)
     task.replyTo.forget()
     this.#giveUpEntry(task)
   }
@@ -495,8 +541,7 @@ export class Dispatcher {
     const text = String(offer.slot)
     const known = this.#slots.get(text)
     if (known !== undefined) {
-      const isFree = known.state === "down" || (known.state === "suspect" && !known.asked)
-      if (isFree && !offer.busy) this.#free(known)
+      if (!offer.busy) this.#offered(known)
       this.#pump()
       return undefined
     }
@@ -510,6 +555,7 @@ export class Dispatcher {
       task: undefined,
       ticket: offer.ticket,
       asked: false,
+      cancel: undefined,
       leaving: false,
       sweep: 0
     }
@@ -519,6 +565,14 @@ export class Dispatcher {
     else this.#free(slot)
     this.#pump()
     return slot
+  }
+
+  /** A slot that is known has no task. */
+  #offered(slot: Slot): void {
+    if (slot.asked) return
+    const { state } = slot
+    if (state === "busy") this.#left(slot)
+    if (state !== "free") this.#free(slot)
   }
 
   #memberOf({ node, weight, worker: ref }: Parameters<Dispatcher["join"]>[0]): Member {
@@ -544,6 +598,7 @@ export class Dispatcher {
 
   #remove(slot: Slot): void {
     const { member } = slot
+    if (slot.task !== undefined) this.#left(slot)
     const at = member.free.indexOf(slot)
     if (at >= 0) {
       member.free.splice(at, 1)
@@ -567,6 +622,7 @@ export class Dispatcher {
   #ended(slot: Slot, exit: Exit.Exit<unknown, unknown>): void {
     const { state, task } = slot
     slot.asked = false
+    slot.cancel = undefined
     if (state === "gone") return
     if (state === "busy") this.#release(slot)
     else this.#counters.stale += 1
@@ -619,7 +675,10 @@ export class Dispatcher {
   }
 
   #free(slot: Slot): void {
-    if (slot.leaving) return
+    if (slot.leaving) {
+      slot.state = "down"
+      return
+    }
     slot.state = "free"
     slot.member.free.push(slot)
     this.#freeSlots += 1
@@ -675,16 +734,16 @@ export class Dispatcher {
     this.#sweeps += 1
     for (const slot of this.#slots.values()) {
       const isOld = slot.state === "busy" && slot.sweep < this.#sweeps - 1
-      if (isOld || (slot.state === "suspect" && !slot.asked)) this.#around.probe(slot)
+      const isUnheard = !slot.asked && (slot.state === "busy" || slot.state === "suspect")
+      if (isOld || isUnheard) this.#around.probe(slot)
     }
   }
 
   /** What a worker said when it was asked whether it has a dispatch in hand; undefined when it said nothing. */
   answered(slot: Slot, ticket: number, has: boolean | undefined): void {
     if (slot.ticket !== ticket) return
-    if (slot.state === "suspect") {
-      if (has === false && !slot.asked) this.#free(slot)
-    } else if (slot.state === "busy") {
+    if (has === false && !slot.asked) this.#offered(slot)
+    else if (slot.state === "busy") {
       // One that it has not got yet is on its way: that an ask is lost is told by its end.
       if (has !== undefined) slot.sweep = this.#sweeps
       else {

@@ -190,10 +190,6 @@ export const Sweep = Rpc.make("$Sweep").annotate(Protocol.Urgent, true)
 
 // ----- To a worker, beside its slots -----
 
-/** Interrupts a dispatch, and keeps it from starting where it has not. */
-const Interrupt = Rpc.make("$Interrupt", {
-  payload: { slot: Schema.Int, ticket: Schema.Int }
-}).annotate(Protocol.Urgent, true)
 /** Asks whether it has a dispatch in hand. */
 const Has = Rpc.make("$Has", {
   payload: { slot: Schema.Int, ticket: Schema.Int },
@@ -203,7 +199,7 @@ const Has = Rpc.make("$Has", {
 const Rejoin = Rpc.make("$Rejoin").annotate(Protocol.Urgent, true)
 
 /** A worker, to its balancer. */
-export type WorkerRef = ActorRef.ActorRef<typeof Interrupt | typeof Has | typeof Rejoin>
+export type WorkerRef = ActorRef.ActorRef<typeof Has | typeof Rejoin>
 
 // ----- The actors of a group -----
 
@@ -213,7 +209,7 @@ const makeProtocol = ({ kinds, name }: { readonly name: string; readonly kinds: 
     `${name}-slot`,
     all.map(({ told }) => told)
   )
-  const worker = Actor.make(`${name}-worker`, [Interrupt, Has, Rejoin])
+  const worker = Actor.make(`${name}-worker`, [Has, Rejoin])
   /** A slot offers itself, and says which dispatch it saw last and whether it is at work on it. False: it is not wanted. */
   const join = Rpc.make("$Join", {
     payload: {

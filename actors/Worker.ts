@@ -23,7 +23,7 @@ import {
 } from "effect"
 import { Actor, ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
 import { positiveInteger } from "./Checked.ts"
-import { describeIssue, open, pathOf, protocolOf, type Run } from "./Messages.ts"
+import { describeIssue, type Kind, open, pathOf, protocolOf, type Run } from "./Messages.ts"
 import type { Group, Module } from "./Task.ts"
 
 export interface Options {
@@ -51,8 +51,6 @@ interface Place {
   /** The last dispatch it has seen, and the fiber that runs it, if one does. */
   ticket: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** The dispatch that is not to run, or to run no longer. */
-  interrupted: number
   rejoin: () => void
 }
 
@@ -112,25 +110,21 @@ const slotBehavior = (
       run(Effect.retry(join, untilJoined) as Effect.Effect<void>)
     }
 
-    const told = (tag: string) => {
+    const told = ({ tag, told: asked }: Kind) => {
       if (typeof handlers[tag] !== "function") {
         throw new Error(`expected a handler for each task of group "${group.name}", got for "${tag}": ${handlers[tag]}`)
       }
       const handler = handlers[tag].bind(handlers)
       return (task: Run) => {
         place.ticket = task.ticket
-        if (place.interrupted === task.ticket) {
-          // Nobody waits for it any more.
-          task.replyTo.refuseUnsafe(new ActorError.Cancelled({ to: name, tag }))
-          return Effect.void
-        }
         const opened = open(task.payload)
         if (opened === undefined) return started(tag, task, handler, task.payload)
         if (Exit.isExit(opened) && Exit.isSuccess(opened)) return started(tag, task, handler, opened.value)
         return Effect.matchEffect(opened, {
+          // The balancer's ask is refused with it, and the client's then by the balancer.
           onFailure: (issue) => {
             const reason = new ActorError.DecodeError({ to: name, tag, issue: describeIssue(issue) })
-            return task.replyTo.refuse(reason)
+            return Effect.tap(own.takeReplyTo(asked), (balancer) => balancer.refuse(reason))
           },
           onSuccess: (value) => started(tag, task, handler, value)
         })
@@ -149,7 +143,7 @@ const slotBehavior = (
       throw new Error(`expected the handler of "${tag}" to return an Effect, got: ${String(effect)}`)
     }
 
-    /** Runs a task in a fiber of its own, so that it can be interrupted without the slot. */
+    /** Runs a task in a fiber of its own, with the worker's services. */
     const awaited = (tag: string, task: Run, effect: Effect.Effect<unknown, unknown>) =>
       Effect.callback<void>((resume) => {
         const fiber = fork(traced(tag, task, effect))
@@ -159,7 +153,8 @@ const slotBehavior = (
           if (isForeign) place.rejoin()
           resume(ended(task, exit))
         })
-        return Fiber.interrupt(fiber)
+        // When the task is left the slot is free again, and says so.
+        return Effect.andThen(Fiber.interrupt(fiber), Effect.sync(place.rejoin))
       })
 
     const traced = (
@@ -175,18 +170,17 @@ const slotBehavior = (
           })
 
     /** An answer is the client's. Anything else is the slot's own failure, of which core tells the balancer. */
-    const ended = ({ replyTo, ticket }: Run, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+    const ended = ({ replyTo }: Run, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
       if (isAnswer(exit)) {
         replyTo.doneUnsafe(exit)
         return Effect.void
       }
       const { cause } = exit as Exit.Failure<unknown, unknown>
-      if (place.interrupted === ticket && Cause.hasInterruptsOnly(cause)) return Effect.void
       return Effect.failCause(cause) as Effect.Effect<never>
     }
 
     place.rejoin()
-    return Object.fromEntries([...group.kinds.keys()].map((tag) => [tag, told(tag)]))
+    return Object.fromEntries([...group.kinds.values()].map((kind) => [kind.tag, told(kind)]))
   })
   return slot.behavior(Effect.provideService(init, Current, { name }) as Effect.Effect<any>, {
     stopDeadline,
@@ -216,17 +210,11 @@ const behavior = (module: Module<any, any, any>, settings: Settings) => {
       return context.watch(balancer, () => rejoin)
     }
     for (let index = 0; index < capacity; index++) {
-      const place: Place = { index, watch, ticket: 0, fiber: undefined, interrupted: 0, rejoin: () => {} }
+      const place: Place = { index, watch, ticket: 0, fiber: undefined, rejoin: () => {} }
       places.push(place)
       yield* spawn(`slot-${index + 1}`, slotBehavior(module, place, self, settings))
     }
     return {
-      $Interrupt: ({ slot, ticket }: { readonly slot: number; readonly ticket: number }) => {
-        const place = places[slot]!
-        place.interrupted = ticket
-        if (place.ticket === ticket) place.fiber?.interruptUnsafe()
-        return Effect.void
-      },
       $Has: ({ slot, ticket }: { readonly slot: number; readonly ticket: number }) =>
         Effect.succeed(places[slot]!.fiber !== undefined && places[slot]!.ticket === ticket),
       $Rejoin: () => rejoin

@@ -87,7 +87,13 @@ export const run = Command.make("run", flags, ({ input: source, module: file, or
     const stop = yield* Signals.watch
     const tally = Tally.make()
     const window = windowFor(workers)
-    const tasks = yield* Tasks.start(module, { workers, strategy, window, stop, tally })
+    const starting = Tasks.start(module, { workers, strategy, window, stop, tally })
+    const tasks = yield* Effect.raceFirst(starting, Effect.as(Deferred.await(stop.requested), undefined))
+    if (tasks === undefined) {
+      yield* say(`Stopped by ${stop.signal}: the module's handlers were still being acquired, and no task was read.`)
+      process.exitCode = Signals.exitCode(stop.signal!)
+      return
+    }
     yield* Effect.forkScoped(
       Effect.andThen(
         Deferred.await(stop.requested),

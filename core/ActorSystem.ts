@@ -148,7 +148,9 @@ class ActorNode implements Node {
   }
 
   spawnScoped<Rs extends Any, E, R>(name: string, behavior: Actor.Behavior<Rs, E, R>): any {
-    return Effect.acquireRelease(this.spawn(name, behavior) as Effect.Effect<ActorRef<Rs>>, (ref) => ref.stop())
+    const spawned = this.spawn(name, behavior) as Effect.Effect<ActorRef<Rs>>
+    // An init may take its time: who is interrupted meanwhile does not wait for it, and leaves no actor.
+    return Effect.acquireRelease(spawned, (ref) => ref.stop(), { interruptible: true })
   }
 
   lookup<Rs extends Any>(

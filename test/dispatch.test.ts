@@ -190,7 +190,6 @@ const play = (setting: Setting) =>
       readonly ref: Worker.Ref
     }> = []
     let hired = 0
-    const leaving = new Set<string>()
     const hire = Effect.gen(function* () {
       const name = `worker-${++hired}`
       const slots = 1 + dice.below(3)
@@ -269,8 +268,7 @@ const play = (setting: Setting) =>
         )
         if (Exit.isSuccess(slot)) yield* Effect.forkIn(slot.value.kill, scope)
       } else if (die < 978 && staff.length > 0) {
-        const [{ name, ref }] = staff.splice(dice.below(staff.length), 1) as [(typeof staff)[number]]
-        leaving.add(name)
+        const [{ ref }] = staff.splice(dice.below(staff.length), 1) as [(typeof staff)[number]]
         yield* Effect.forkIn(dice.chance(0.5) ? ref.kill : ref.stop(), scope, { startImmediately: true })
       } else if (die < 992) {
         if (staff.length < 5) yield* hire
@@ -304,8 +302,7 @@ const play = (setting: Setting) =>
     if (staff.length === 0 && world.faults.length === 0) yield* hire
     yield* settle
     for (const { task, worker } of world.running) {
-      // A worker that is stopping hears no more.
-      const isHeard = !isLossy && !isReplaced && !task.isStubborn && !leaving.has(worker)
+      const isHeard = !isLossy && !isReplaced && !task.isStubborn
       if (task.isCancelled && isHeard) world.faults.push(`${worker} still runs task ${task.id}, which was cancelled`)
     }
     for (let step = 0; step < 200 && (step < 3 || world.tasks.some(isOpen)); step++) {

@@ -397,6 +397,29 @@ const bounds = [
       })
   ),
 
+  law("S12", placements, "a task does not overtake one of its key that waits outside for room", (stage) =>
+    Effect.gen(function* () {
+      const { held, knows, started, submitted } = yield* cast(stage, {
+        balancer: { queue: { capacity: 1, overflow: "backpressure" } }
+      })
+      const { journal } = stage
+      const k1 = yield* held("k1", "worker-1", { key: "k" })
+      const y = yield* held("y", "worker-2")
+      const k2 = yield* submitted("k2", { key: "k" })
+      const k3 = yield* submitted("k3", { key: "k" })
+      const x1 = yield* submitted("x1", { key: "x" })
+      yield* journal.open("y")
+      yield* Fiber.join(y)
+      const x2 = yield* submitted("x2", { key: "x" })
+      yield* journal.open("k1", "k2", "k3", "x1", "x2")
+      yield* Fiber.joinAll([k1, k2, k3, x1, x2])
+      yield* knows({ queued: 0, waiting: 0, running: 0, completed: 6 })
+      journal.inOrder("k1-", "k2-", "k3-")
+      journal.inOrder("x1-", "x2-")
+      assert.equal(started().length, 6)
+    })
+  ),
+
   law(
     "S12",
     placements,
@@ -504,7 +527,7 @@ const ends = [
 
   law("S12", placements, "interrupting a submit takes a queued task out, and interrupts a running one", (stage) =>
     Effect.gen(function* () {
-      const { client, held, knows, started, submitted } = yield* cast(stage, { workers: [{}] })
+      const { client, held, knows, started, submitted, workers } = yield* cast(stage, { workers: [{}] })
       const { journal } = stage
       const a = yield* held("a")
       const b = yield* submitted("b")
@@ -526,6 +549,13 @@ const ends = [
       yield* journal.open("d")
       yield* knows({ loads: { "worker-1": 0 }, running: 0, cancelled: 3, completed: 1 })
       assert.deepEqual(started(), ["a", "c", "d"])
+      // None of it is a crash.
+      const tree = yield* workers[0].member.system.tree
+      const worker = tree.find(({ path }) => path === "worker-1")!
+      assert.deepEqual(
+        worker.children.map(({ incarnation }) => incarnation),
+        [1]
+      )
     })
   ),
 
@@ -1018,6 +1048,21 @@ const order = [
       yield* journal.open("k1", "k2")
       yield* Fiber.joinAll([k1, k2])
       journal.inOrder("k1-", "k2+ worker-2")
+    })
+  ),
+
+  law("S12", placements, "a task that is to run again keeps its place in line", (stage) =>
+    Effect.gen(function* () {
+      const { held, started, submitted, workers } = yield* cast(stage)
+      const { journal } = stage
+      const a = yield* held("a", "worker-1", { idempotent: true })
+      const b = yield* held("b", "worker-2")
+      const c = yield* submitted("c")
+      yield* workers[0].ref.kill
+      yield* settle
+      yield* journal.open("a", "b", "c")
+      yield* Fiber.joinAll([a, b, c])
+      assert.deepEqual(started(), ["a", "b", "a", "c"])
     })
   ),
 
