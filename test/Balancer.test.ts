@@ -1,4 +1,6 @@
 /** What a balancer does with its workers, on one node. Clause S12 as such is `testing/DispatchLaws.ts`. */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Cause,
@@ -641,6 +643,85 @@ describe("Balancer", () => {
       )
     )
   }
+
+  it.effect("S12 what waits outside for one key holds up nobody else", () =>
+    onNode("encoded", (gates) =>
+      Effect.gen(function* () {
+        const { balancer, client } = yield* staff(gates, { queue: { capacity: 2, overflow: "backpressure" } })
+        const keyed = []
+        for (let n = 0; n < 5; n++) keyed.push(yield* start(client.submit.Hold({ gate: `${n}` }, { key: "hot" })))
+        const { queued, running, waiting } = yield* statusOf(balancer)
+        assert.deepStrictEqual({ queued, running, waiting }, { queued: 2, running: 1, waiting: 2 })
+        assert.strictEqual(yield* client.submit.Halve({ n: 2 }), 1)
+        const other = yield* start(client.submit.Hold({ gate: "other" }, { key: "cold" }))
+        assert.deepStrictEqual(gates.started(), ["0", "other"])
+        yield* gates.open("other", "0", "1", "2", "3", "4")
+        for (const fiber of [other, ...keyed]) yield* Fiber.join(fiber)
+        assert.deepStrictEqual(gates.started(), ["0", "other", "1", "2", "3", "4"])
+      })
+    )
+  )
+
+  it.effect("S12 what is cancelled behind a key, or outside, leaves nothing behind", () =>
+    onNode("by-reference", (gates) =>
+      Effect.gen(function* () {
+        setFlagsFromString("--expose-gc")
+        const collect = runInNewContext("gc") as () => void
+        const heap = () => {
+          for (let i = 0; i < 3; i++) collect()
+          return process.memoryUsage().heapUsed
+        }
+        for (const overflow of ["reject", "backpressure"] as const) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const { client } = yield* staff(gates, { workers: 1, queue: { capacity: 1, overflow } })
+              const held = yield* start(client.submit.Hold({ gate: overflow }, { key: "k" }))
+              const before = heap()
+              for (let n = 0; n < 20_000; n++) {
+                client.submitUnsafe.Hold({ gate: `${n}`.padStart(500, "-") }, () => {}, { key: "k" })()
+              }
+              assert.isBelow(heap() - before, 5_000_000)
+              yield* gates.open(overflow)
+              yield* Fiber.join(held)
+            })
+          )
+        }
+      })
+    )
+  )
+
+  it.effect("S13 a payload that its worker cannot read is refused, and counted so", () =>
+    onNode("encoded", (gates) =>
+      Effect.gen(function* () {
+        const { balancer } = yield* staff(gates, { workers: 1 })
+        const Loose = Task.group("jobs", [Rpc.make("Halve", { payload: { n: Schema.Finite }, success: Schema.Finite })])
+        const client = yield* Client.make(Loose)
+        const exit = yield* Effect.exit(client.submit.Halve({ n: 0.5 }))
+        assert.strictEqual(reasonOf(exit), "NotExecuted(DecodeError)")
+        const { completed, refused } = yield* statusOf(balancer)
+        assert.deepStrictEqual({ completed, refused }, { completed: 0, refused: 1 })
+      })
+    )
+  )
+
+  it.effect("S8 a task is interrupted by its client or its deadline also while its worker stops", () =>
+    onNode("encoded", (gates) =>
+      Effect.gen(function* () {
+        const { client, workers } = yield* staff(gates)
+        const left = yield* start(client.submit.Hold({ gate: "left" }))
+        const late = yield* start(Effect.exit(client.submit.Hold({ gate: "late" }, { deadline: "1 second" })))
+        const stops = []
+        for (const worker of workers) stops.push(yield* start(worker.stop({ deadline: "1 hour" })))
+        yield* Fiber.interrupt(left)
+        yield* settle
+        assert.include(gates.log, "left!")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(reasonOf(yield* Fiber.join(late)), "Unknown(Timeout)")
+        for (const stop of stops) yield* Fiber.join(stop)
+        assert.include(gates.log, "late!")
+      })
+    )
+  )
 
   it("a group has no task of the runtime's own names", () => {
     assert.throws(() => Task.group("g", [Rpc.make("$run")]), /not to begin with "\$".*got: "\$run"/)

@@ -150,6 +150,18 @@ describe.concurrent("troupe run", () => {
     assert.strictEqual(code, 130)
   })
 
+  it("ends at a signal while the handlers of its module are being acquired", async () => {
+    const running = start(["run", "test/tasks/acquiring.ts"])
+    await running.said("stderr", /^acquiring$/m)
+    running.child.kill("SIGTERM")
+    const { code, stderr, stdout } = await running.ended
+    assert.match(
+      stderr,
+      /^Stopped by SIGTERM: the module's handlers were still being acquired, and no task was read\.$/m
+    )
+    assert.deepStrictEqual({ code, stdout }, { code: 143, stdout: "" })
+  })
+
   it("ends at Ctrl-C when it has nothing to do, and by 143 at SIGTERM", async () => {
     const running = start(math)
     running.write(task("ping"))
