@@ -1,2 +1,3 @@
 /** What users test with: the contract of a transport. */
 export * as Contract from "./Contract.ts"
+export * as Simulation from "./Simulation.ts"
