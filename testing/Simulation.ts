@@ -17,7 +17,7 @@ import { type Escape, watched } from "./Escapes.ts"
 import { type Chances, type Fault, type Odds, oddsOf, show } from "./Fault.ts"
 import { Network, type NetworkOptions } from "./SimulatedTransport.ts"
 import { Process, Timeline } from "./Timeline.ts"
-import { Trace } from "./Trace.ts"
+import { Note, Trace } from "./Trace.ts"
 
 export { type Chance, type Chances, type Fault, show as showFault } from "./Fault.ts"
 export type { NetworkOptions } from "./SimulatedTransport.ts"
@@ -244,6 +244,7 @@ class World {
       Context.add(Transport, this.network.transport(process, host)),
       Context.add(Logger.CurrentLoggers, new Set([logger])),
       Context.add(Console.Console, console),
+      Context.add(Note, (text: string) => this.trace.write(`${process.name}: ${text}`)),
       Context.add(HandOff, false)
     )
   }

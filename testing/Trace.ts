@@ -1,6 +1,13 @@
 /**
  * What happened in a simulation, line by line, with the virtual time. It is put into words only when somebody reads it.
  */
+import { Context } from "effect"
+
+/** Writes a line into the trace of the simulation, where there is one. */
+export const Note: Context.Reference<(text: string) => void> = Context.Reference<(text: string) => void>(
+  "troupe/testing/Note",
+  { defaultValue: () => () => {} }
+)
 
 type Entry =
   | { readonly at: number; readonly text: string }
