@@ -517,6 +517,9 @@ const slowest = 500
 
 const textOf = (part: unknown): string => (part instanceof Error ? `${part.name}: ${part.message}` : String(part))
 
+/** The same without its full stop. */
+const sentenceOf = (part: unknown): string => textOf(part).replace(/\.$/, "")
+
 /** Runs a scenario once, to its end, and answers what came of it. The same seed answers the same. */
 export const run = <A, E>(
   seed: string | number,
@@ -531,7 +534,7 @@ export const run = <A, E>(
     exit,
     faults: world.injected,
     get trace() {
-      const end = Exit.isSuccess(exit) ? "ended" : `failed: ${textOf(Cause.squash(exit.cause))}`
+      const end = Exit.isSuccess(exit) ? "ended" : `failed: ${sentenceOf(Cause.squash(exit.cause))}`
       const last = `${now.toFixed(3).padStart(11)}  ${end}, after ${steps} turns [${(digest >>> 0).toString(16)}]`
       return [...world.trace.lines, last]
     },
@@ -567,7 +570,7 @@ export class Failure extends Schema.TaggedError<Failure>()("SimulationFailure", 
     const tail = this.trace.slice(-shown)
     const before = this.trace.length - tail.length
     return (
-      `The scenario fails for seed "${this.seed}": ${textOf(this.cause)}.\n` +
+      `The scenario fails for seed "${this.seed}": ${sentenceOf(this.cause)}.\n` +
       `It takes ${this.faults.length === 0 ? "no faults" : `these faults:${faults}`}\n` +
       `What happened${before === 0 ? "" : `, without the first ${before} lines`}:\n${tail.join("\n")}\n` +
       `Repeat it with Simulation.run(seed, scenario, { faults }), with the seed and the faults of this error.`

@@ -40,9 +40,12 @@ const words: Readonly<Record<string, string>> = {
 }
 const kinds = ["tell", "ask", "offer"]
 
+const shortened = (text: string) => (text.length > 60 ? `${text.slice(0, 60)}...` : text)
+
 const showEnvelope = ([kind, ...rest]: ReadonlyArray<any>): string => {
   if (kind === "m") return `${kinds[rest[0]]} ${rest[3]} to ${rest[1]}`
   const word = words[kind] ?? String(kind)
+  if ("venu".includes(kind)) return `${word} ${rest[1]?.reason?._tag ?? shortened(JSON.stringify(rest[1]) ?? "")}`
   return kind === "w" || kind === "x"
     ? `${word} ${rest.find((part) => typeof part === "string")}`
     : `${word} ${rest[0]}`
