@@ -416,11 +416,13 @@ export class Link {
     if (before?.generation === generation && epoch < before.epoch) return
     this.#heard = { generation, epoch }
     const wasUp = this.#state._tag === "Up"
+    // Each generation counts its epochs from 1.
+    const isAnew = before?.generation !== generation || before.epoch !== epoch
     if (before !== undefined && before.generation !== generation) {
       this.#lose(before.generation)
       this.#heard = { generation, epoch }
-    } else if (wasUp && before?.epoch !== epoch) this.#breakOff()
-    if (this.#state._tag === "Down" || (wasUp && before?.epoch !== epoch)) this.#renew()
+    } else if (wasUp && isAnew) this.#breakOff()
+    if (this.#state._tag === "Down" || (wasUp && isAnew)) this.#renew()
     const heard = hello.seen !== null && hello.seen[0] === this.node.id.generation && hello.seen[1] === this.#epoch
     if (heard && this.#state._tag === "Connecting") this.#up(generation)
     if (!heard || !hello.up) this.#sayHello()
