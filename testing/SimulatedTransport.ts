@@ -157,15 +157,14 @@ export class Network {
     if (this.#joined.get(key) !== self) return
     this.#joined.delete(key)
     if (!this.#told) return
-    // Behind the frames it sent last.
+    // Behind the frames it sent last, and before those of who comes to the address next.
     for (const peer of this.#peersOf(self)) {
       const way = this.way(self.host, peer.host)
       if (way.cuts.size > 0) continue
       this.#timeline.at(this.#arrival(way, rounded(this.#latency / 2)), undefined, () => {
         if (way.cuts.size > 0) return
         peer.process.arrivals.scheduleTask(() => {
-          if (this.#joined.has(key) || this.#joined.get(keyOf(peer.address)) !== peer) return
-          peer.receiver.onUnreachable(self.address, detail)
+          if (this.#joined.get(keyOf(peer.address)) === peer) peer.receiver.onUnreachable(self.address, detail)
         })
       })
     }

@@ -9,7 +9,7 @@
  * A run that fails tells its seed, and which faults it takes: `explore` takes away one after the other, as long as the run
  * still fails.
  */
-import { Cause, Console, Context, Duration, Effect, Exit, Layer, Logger, Schema, Scope } from "effect"
+import { Cause, Console, Context, Deferred, Duration, Effect, Exit, Layer, Logger, Schema, Scope } from "effect"
 import { HandOff } from "../core/Node.ts"
 import { Transport } from "../core/Transport.ts"
 import { Dice, hash } from "./Dice.ts"
@@ -86,7 +86,10 @@ export class Simulation extends Context.Service<
     readonly slow: (from: Names, to: Names, latency: Duration.Input) => Effect.Effect<void>
     /** Ends all partitions and slow links. */
     readonly heal: Effect.Effect<void>
-    /** Ends all faults, and injects no more: nodes go on or start again, links are open. For what must be true in the end. */
+    /**
+     * Ends all faults, and injects no more: links are open, nodes that stood still go on, those that crashed by chance have
+     * started again when this ends. For what must be true in the end.
+     */
     readonly calm: Effect.Effect<void>
     /** Writes a line into the trace. */
     readonly note: (text: string) => Effect.Effect<void>
@@ -131,6 +134,8 @@ class Machine {
   scope: Scope.Closeable | undefined
   context: Context.Context<never> | undefined
   generation = 0
+  /** How the last start went. */
+  started = Deferred.makeUnsafe<void, unknown>()
   readonly waiting = new Set<() => void>()
 
   constructor(name: string, layer: Layer.Layer<any, any, any>, outer: Context.Context<never>) {
@@ -186,7 +191,7 @@ class World {
     const own = this.#contextOf(this.main, Context.empty(), undefined) as Context.Context<Transport>
     const context = Context.add(own, Simulation, this.#service)
     return watched(
-      () => this.timeline.now,
+      () => this.main.currentTimeMillisUnsafe(),
       this.chance,
       (first) => {
         this.#escape ??= first
@@ -289,7 +294,9 @@ class World {
 
   start(machine: Machine): Effect.Effect<void, any> {
     return Effect.suspend(() => {
-      if (machine.process !== undefined) return Effect.void
+      if (machine.process !== undefined) return Deferred.await(machine.started)
+      const started = Deferred.makeUnsafe<void, unknown>()
+      machine.started = started
       machine.generation += 1
       this.trace.write(`${machine.name} starts, generation ${machine.generation}`)
       const process = new Process(
@@ -314,7 +321,8 @@ class World {
           })
         ),
         Effect.tapCause(() => Effect.sync(() => this.#end(machine, process, "did not start"))),
-        Effect.asVoid
+        Effect.asVoid,
+        Effect.onExit((exit) => Deferred.done(started, exit))
       )
     })
   }
@@ -417,7 +425,8 @@ class World {
       this.trace.write(`fault: ${show(fault)}`)
       if (fault._tag === "Crash") {
         this.crash(machine)
-        return () => this.#startAgain(machine)
+        return () =>
+          this.main.arrivals.scheduleTask(() => Effect.runForkWith(this.main.context)(this.#startAgain(machine)))
       }
       const { process } = machine
       process!.pause()
@@ -440,25 +449,26 @@ class World {
     }
   }
 
-  #startAgain(machine: Machine): void {
-    this.main.arrivals.scheduleTask(() => {
-      Effect.runForkWith(this.main.context)(
-        Effect.catchCause(this.start(machine), (cause) =>
-          Effect.sync(() => this.trace.write(`${machine.name}: ${textOf(Cause.squash(cause))}`))
-        )
-      )
-    })
+  #startAgain(machine: Machine): Effect.Effect<void> {
+    return Effect.catchCause(this.start(machine), (cause) =>
+      Effect.sync(() => this.trace.write(`${machine.name}: ${textOf(Cause.squash(cause))}`))
+    )
   }
 
-  calm(): void {
+  readonly #calm: Effect.Effect<void> = Effect.suspend(() => {
     this.#isCalm = true
     this.network.odds = new Map()
     this.network.scheduled.clear()
     this.trace.write("no more faults")
-    for (const fault of [...this.#ends.keys()]) this.#over(fault)
+    const down = [...this.#ends.keys()].flatMap((fault) => (fault._tag === "Crash" ? [this.machine(fault.node)] : []))
+    for (const fault of [...this.#ends.keys()]) {
+      if (fault._tag === "Crash") this.#ends.delete(fault)
+      else this.#over(fault)
+    }
     this.network.mend()
     for (const machine of this.machines.values()) machine.process?.resume()
-  }
+    return Effect.forEach(down, (machine) => this.#startAgain(machine), { concurrency: "unbounded", discard: true })
+  })
 
   // ----- What the scenario has -----
 
@@ -477,13 +487,13 @@ class World {
         if (this.machines.has(name)) throw new Error(`expected a name that no other node has, got: "${name}"`)
         const machine = new Machine(name, layer, outer)
         this.machines.set(name, machine)
-        const run = (effect: Effect.Effect<any, any, any>) =>
+        const isDown = () => new NodeDown({ node: name, detail: "it is not running" })
+        const run = (effect: Effect.Effect<any, any, any>): Effect.Effect<any, any> =>
           Effect.suspend(() => {
-            const { context, process } = machine
-            if (process === undefined || context === undefined) {
-              return Effect.fail(new NodeDown({ node: name, detail: "it is not running" }))
-            }
-            return this.#inside(machine, process, context, Effect.scoped(effect))
+            const { context, process, started } = machine
+            if (process === undefined) return Effect.fail(isDown())
+            if (context !== undefined) return this.#inside(machine, process, context, Effect.scoped(effect))
+            return Effect.andThen(Effect.mapError(Deferred.await(started), isDown), run(effect))
           })
         return Effect.as(this.start(machine), { name, run } as SimulatedNode<any>)
       }) as never,
@@ -507,7 +517,7 @@ class World {
       this.trace.write("all links are open")
       this.network.mend()
     }),
-    calm: Effect.sync(() => this.calm()),
+    calm: this.#calm,
     note: (text) => Effect.sync(() => this.trace.write(text))
   })
 }

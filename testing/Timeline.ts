@@ -231,8 +231,9 @@ export class Process implements Scheduler.Scheduler, Clock.Clock {
     this.held = []
   }
 
+  // Whole, as that of a real clock: whoever sleeps until a time is not woken before it.
   currentTimeMillisUnsafe(): number {
-    return this.timeline.now
+    return Math.floor(this.timeline.now)
   }
   currentTimeNanosUnsafe(): bigint {
     return BigInt(Math.round(this.timeline.now * 1e6))
@@ -248,7 +249,9 @@ export class Process implements Scheduler.Scheduler, Clock.Clock {
     if (millis <= 0) return Effect.yieldNow
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
-      const timer = this.timeline.at(this.timeline.now + millis, this, () => resume(Effect.void))
+      // Whole microseconds, so that the shortest sleep takes time.
+      const at = Math.ceil((this.timeline.now + millis) * 1000) / 1000
+      const timer = this.timeline.at(at, this, () => resume(Effect.void))
       return Effect.sync(() => {
         timer.isCancelled = true
       })
