@@ -82,6 +82,38 @@ describe("a seed", () => {
   })
 })
 
+describe("a trace", () => {
+  it("does not depend on where the code lies, though stacks cross the wire", () => {
+    const Bomb = Actor.make("Bomb", [Rpc.make("Explode")])
+    const bomb = Bomb.behavior(
+      { Explode: () => Effect.die(new Error("boom")) },
+      { restart: { intensity: { restarts: 0, within: "1 minute" } } }
+    )
+    const scenario = Effect.gen(function* () {
+      const sim = yield* Simulation.Simulation
+      const spawn = Effect.flatMap(ActorSystem.ActorSystem, (system) => system.spawn("bomb", bomb))
+      yield* sim.node("a", Layer.provideMerge(Layer.effectDiscard(spawn), system("a")))
+      const b = yield* sim.node("b", system("b"))
+      return yield* b.run(
+        Effect.gen(function* () {
+          const ref = yield* (yield* ActorSystem.ActorSystem).lookup(Bomb, "bomb")
+          const end = yield* Effect.forkChild(ref.watch, { startImmediately: true })
+          yield* Effect.sleep("1 second")
+          yield* Effect.exit(ref.ask.Explode())
+          return (yield* Fiber.join(end)).reason
+        })
+      )
+    })
+    const one = Simulation.run("1", scenario)
+    assert.strictEqual(outcomeOf(one)._tag, "Crashed")
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 3
+    const two = Simulation.run("1", scenario)
+    Error.stackTraceLimit = limit
+    assert.deepStrictEqual(two.trace, one.trace)
+  })
+})
+
 describe("what the code under test takes from outside", () => {
   it("is the simulation's: time, chance, also where they are asked directly", () => {
     const scenario = Effect.gen(function* () {

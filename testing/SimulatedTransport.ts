@@ -10,7 +10,7 @@ import { type NodeAddress, nodeName, type Receiver, Transport, TransportError } 
 import { Dice, hash } from "./Dice.ts"
 import { type Chances, type Fault, type Odds, show } from "./Fault.ts"
 import type { Process, Timeline } from "./Timeline.ts"
-import type { Trace } from "./Trace.ts"
+import { type Trace, textOf } from "./Trace.ts"
 
 export interface NetworkOptions {
   /** The longest that a frame takes. Default 1 ms. */
@@ -235,7 +235,7 @@ export class Network {
       return
     }
     this.#trace.frame(way.from, way.to, number, frame)
-    for (let index = 0; index < frame.length; index++) this.#timeline.note(frame[index]!)
+    this.#timeline.note(hash(textOf(frame)))
     endpoint.process.arrivals.scheduleTask(() => {
       if (this.#joined.get(to) === endpoint) endpoint.receiver.onFrame(from, frame)
     })

@@ -19,7 +19,14 @@ type Entry =
       readonly frame: Uint8Array
     }
 
-const textOf = new TextDecoder()
+const decoder = new TextDecoder()
+const stacks = /"stack":"(?:[^"\\]|\\.)*"/g
+
+/** A frame as text, without what depends on where the code lies and who called it. */
+export const textOf = (frame: Uint8Array): string => {
+  const text = decoder.decode(frame)
+  return text.includes('"stack"') ? text.replaceAll(stacks, '"stack":""') : text
+}
 
 /** What the envelopes of a data frame are; the words are those of `Link`. */
 const words: Readonly<Record<string, string>> = {
@@ -53,7 +60,7 @@ const showEnvelope = ([kind, ...rest]: ReadonlyArray<any>): string => {
 
 const showFrame = (frame: Uint8Array): string => {
   try {
-    const [, kind, ...rest] = JSON.parse(textOf.decode(frame))
+    const [, kind, ...rest] = JSON.parse(textOf(frame))
     if (kind === "data") return `data ${rest[2]}: ${rest[3].map(showEnvelope).join(", ")}`
     if (kind === "hello") return `hello, epoch ${rest[0].epoch}${rest[0].up ? ", up" : ""}`
     return String(kind)
