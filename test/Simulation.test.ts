@@ -564,6 +564,8 @@ const skip = [
       "a task whose answer is lost on its way ends in Unknown for its client, and its load is released",
       "a key is passed on when its task is cancelled, expires, crashes, or its worker is lost",
       "a key stays with its task while that waits to run again",
+      "a task does not overtake one of its key that waits outside for room",
+      "a task that is to run again keeps its place in line",
       "workers and clients find the balancer that takes the place of one that has ended"
     ]
   },
