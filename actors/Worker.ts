@@ -184,8 +184,8 @@ const slotBehavior = (
   })
   return slot.behavior(Effect.provideService(init, Current, { name }) as Effect.Effect<any>, {
     stopDeadline,
-    // A task's defect is the task's: only an `init` that fails uses up restarts.
-    restart: { backoff: { from: 0, to: 0 }, healthyAfter: 0 }
+    // A task's defect is the task's: only an `init` that fails uses up restarts, and those of its own slot.
+    restart: { intensity: { restarts: 5, within: "30 seconds" }, backoff: { from: 0, to: 0 }, healthyAfter: 0 }
   })
 }
 

@@ -7,11 +7,15 @@
 import { Duration, Effect, Context as EffectContext, type Scope, type Stream } from "effect"
 import type { StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
+import { type AutoShutdown, type ChildOptions, type Strategy, type Supervision, supervision } from "./Children.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { ActorSystem, Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
 import type { ReplyTo } from "./ReplyTo.ts"
-import { type Policy, policy, type Restart } from "./Supervisor.ts"
+import { type Directive, type Failure, type Limit, type Policy, policy, type Restart } from "./Restart.ts"
+
+export type { AutoShutdown, ChildOptions, RestartType, Strategy, Supervision } from "./Children.ts"
+export type { Directive, Failure, Intensity, Restart } from "./Restart.ts"
 
 /**
  * What handles one request: an Effect of its success, or the `ReplyTo` it took when somebody else answers; a Stream where
@@ -38,7 +42,7 @@ export type ServicesOf<H> = {
     : never
 }[keyof H]
 
-export interface BehaviorOptions {
+export interface BehaviorOptions<Rs extends Protocol.Any = any> extends Supervision {
   /** How many messages may wait, and what happens at the bound. Default: 1024, `reject`. */
   readonly mailbox?: Mailbox.Options
   /**
@@ -53,6 +57,11 @@ export interface BehaviorOptions {
   readonly stopChildren?: "inTurn" | "together"
   /** How it is started again when it fails. */
   readonly restart?: Restart
+  /**
+   * What to do when it failed. Default, and where this answers nothing: `resume` after the typed error of a told message,
+   * `restart` after anything else. It is not asked about an `init` that fails, which is a start that failed.
+   */
+  readonly onFailure?: (failure: Failure<Protocol.Failure<Rs>>) => Directive | undefined
 }
 
 /** What the runtime gives to every init and handler: the actor's own Scope, its Context, and its node's system. */
@@ -71,7 +80,12 @@ export interface Behavior<in out Rs extends Protocol.Any, out E, out R> {
   readonly mailbox: Mailbox.Settings
   readonly stopDeadlineMillis: number
   readonly stopChildren: "inTurn" | "together"
+  readonly strategy: Strategy
+  readonly autoShutdown: AutoShutdown
+  /** Of the budget that its children share. */
+  readonly limit: Limit
   readonly restart: Policy
+  readonly onFailure: ((failure: Failure) => Directive | undefined) | undefined
 }
 
 /** A definition: the name for people, the messages for the compiler and the wire. */
@@ -91,7 +105,7 @@ export interface Actor<in out Rs extends Protocol.Any> {
    */
   readonly behavior: <H extends Handlers<Rs, any>, E = never, R = never>(
     init: H | Effect.Effect<H, E, R>,
-    options?: BehaviorOptions
+    options?: BehaviorOptions<Rs>
   ) => Behavior<Rs, E, Exclude<R | ServicesOf<H>, Provided>>
 }
 
@@ -121,7 +135,9 @@ export const make = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string,
         mailbox: Mailbox.settings(options?.mailbox),
         stopDeadlineMillis,
         stopChildren,
-        restart: policy(options?.restart)
+        ...supervision(options),
+        restart: policy(options?.restart),
+        onFailure: options?.onFailure
       } as never
     }
   }
@@ -135,10 +151,14 @@ export class Context extends EffectContext.Service<
     readonly self: ActorRef<any>
     /** How often the actor was started; 1 at first. */
     readonly incarnation: number
-    /** Starts a child: it is stopped before this actor ends or restarts. Its path is `<parent>/<name>`. */
+    /**
+     * Starts a child: it is stopped before this actor ends or restarts. Its path is `<parent>/<name>`. By default it is
+     * `transient`. Dies on options that are none.
+     */
     readonly spawn: <Rs extends Protocol.Any, E, R>(
       name: string,
-      behavior: Behavior<Rs, E, R>
+      behavior: Behavior<Rs, E, R>,
+      options?: ChildOptions
     ) => Effect.Effect<ActorRef<Rs>, StartError, Exclude<R, Provided>>
     /**
      * Watches another actor: `onTerminated` runs as a message of this actor, in its turn and after every message of that
@@ -148,7 +168,10 @@ export class Context extends EffectContext.Service<
       ref: ActorRef<any>,
       onTerminated: (terminated: Terminated) => Effect.Effect<unknown, E, R>
     ) => Effect.Effect<void, never, R>
-    /** Stops this actor, normally, after the message it is handling. Succeeds at once. */
+    /**
+     * Stops this actor, normally, after the message it is handling. Succeeds at once. A `permanent` child is started again
+     * by its parent, as after a failure.
+     */
     readonly stop: Effect.Effect<void>
     /**
      * Takes over the reply address of the request being handled, which must be `rpc`: whoever then holds it answers. The

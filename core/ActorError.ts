@@ -279,18 +279,30 @@ export class StartError extends Schema.TaggedError<StartError>()("StartError", {
   }
 }
 
-/** A child used up its restarts, so its parent fails with it; `cause` is the child's own failure. */
+/**
+ * A child is given up, so its parent fails with it: there were more failures than the intensity allows, or its behavior
+ * escalates this one. `cause` is the child's own failure.
+ */
 export class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed", {
   path: Schema.String,
+  reason: Schema.Literals(["TooOften", "Escalated"]),
   restarts: Schema.Int,
   withinMillis: Schema.Finite,
   cause: Schema.Defect({ includeStack: true })
 }) {
   override get message() {
-    return (
-      `"${this.path}" failed for good: it was restarted ${this.restarts} times within ${this.withinMillis} ms and failed again ` +
-      `with ${describe(this.cause)}. Correct the cause; restarting does not cure it.`
-    )
+    switch (this.reason) {
+      case "TooOften":
+        return (
+          `"${this.path}" failed for good, with ${describe(this.cause)}: there were ${this.restarts} restarts within ` +
+          `${this.withinMillis} ms, the most that its supervisor allows. Correct the cause; restarting does not cure it.`
+        )
+      case "Escalated":
+        return (
+          `"${this.path}" failed for good, with ${describe(this.cause)}: its behavior escalates that. ` +
+          `Correct the cause, or choose another directive in \`onFailure\`.`
+        )
+    }
   }
 }
 

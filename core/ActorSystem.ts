@@ -11,7 +11,8 @@ import type * as Actor from "./Actor.ts"
 import { type NotExecuted, StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
 import type { Ask } from "./Ask.ts"
-import { type Cell, type Siblings, spawn, treeOf } from "./Cell.ts"
+import { type Cell, spawn } from "./Cell.ts"
+import { Children } from "./Children.ts"
 import { DeadLetters } from "./DeadLetter.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Ledger } from "./Ledger.ts"
@@ -60,7 +61,7 @@ class ActorNode implements Node {
   readonly letters: DeadLetters
   readonly cells = new Map<string, Cell>()
   readonly slots = new Map<number, Ask>()
-  readonly top: Siblings = { first: undefined, last: undefined }
+  readonly top = new Children(this, undefined)
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   stopping = false
   closed = false
@@ -161,7 +162,7 @@ class ActorNode implements Node {
     return Registry.lookup(this, this.connection!.nodes, actor, path, options)
   }
 
-  readonly tree = Effect.sync(() => treeOf(this.top).filter(({ path }) => path !== Registry.path))
+  readonly tree = Effect.sync(() => this.top.toTree().filter(({ path }) => path !== Registry.path))
   readonly links = Effect.sync((): ReadonlyMap<string, LinkState> => linkStates(this.#links))
   readonly events = Stream.unwrap(
     Effect.as(

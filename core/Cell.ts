@@ -22,6 +22,7 @@ import {
 } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
 import { answer, isAnswer, type Refusal, window } from "./Ask.ts"
+import { type ChildOptions, Children, type ChildSpec, childSpec } from "./Children.ts"
 import { Credit, Envelope, type Head, Signal } from "./Envelope.ts"
 import type { Outcome } from "./Ledger.ts"
 import { Mailbox } from "./Mailbox.ts"
@@ -29,7 +30,7 @@ import { ActorSystem, type Node, type TerminationReason, type TreeNode } from ".
 import { type Any, issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
 import { make as makeRef, type Ref } from "./Ref.ts"
 import { ReplyTo } from "./ReplyTo.ts"
-import { Budget } from "./Supervisor.ts"
+import type { Directive, Failure, Health } from "./Restart.ts"
 
 /** How many messages one activation handles before others get their turn. */
 const batch = 256
@@ -70,10 +71,12 @@ export class Cell {
   readonly behavior: Behavior<any, any, any>
   readonly path: string
   readonly id: number
-  readonly parent: Cell | undefined
+  readonly spec: ChildSpec
+  /** Its parent's children, itself among them. */
+  readonly siblings: Children
   previous: Cell | undefined
   next: Cell | undefined
-  children: Siblings | undefined
+  children: Children | undefined
   #phase: Phase = "starting"
   #working = false
   /** An activation is scheduled, or one runs, or its fiber does. */
@@ -90,11 +93,13 @@ export class Cell {
   #fiber: Fiber.Fiber<unknown, unknown> | undefined
   #activate: (() => void) | undefined
   #loop: Effect.Effect<void, unknown, any> | undefined
-  #budget: Budget | undefined
+  #health: Health | undefined
   /** A child was given up while this actor was starting. */
   #failure: ChildFailed | undefined
-  /** The fiber that starts, restarts or stops the actor. */
+  /** The fiber that starts, halts or stops the actor. */
   #lifecycle: Fiber.Fiber<unknown, unknown> | undefined
+  /** The fiber that closes the last incarnation's Scope. */
+  #closing: Fiber.Fiber<unknown, unknown> | undefined
   #watchers: Set<(reason: TerminationReason) => void> | undefined
   #reason: TerminationReason | undefined
 
@@ -102,14 +107,16 @@ export class Cell {
     node: Node,
     behavior: Behavior<any, any, any>,
     path: string,
-    parent: Cell | undefined,
+    siblings: Children,
+    spec: ChildSpec,
     services: EffectContext.Context<never>
   ) {
     this.node = node
     this.behavior = behavior
     this.path = path
     this.id = node.nextId()
-    this.parent = parent
+    this.siblings = siblings
+    this.spec = spec
     this.#services = services
   }
 
@@ -237,27 +244,44 @@ export class Cell {
       return
     }
     this.#effect = effect
-    this.#loop ??= this.#makeLoop()
+    const loop = (this.#loop ??= this.#makeLoop())
     this.#incarnate()
-      .fork(this.#loop)
-      .addObserver((exit) => this.#done(exit))
+      .fork(loop)
+      .addObserver((exit) => {
+        if (this.#loop === loop) this.#done(exit)
+      })
   }
 
   /** What a batch's fiber runs. It notes the fiber first: who cancels the message may run inside its first stretch. */
   #makeLoop(): Effect.Effect<void, unknown, any> {
-    const loop = Effect.whileLoop({
-      while: () => this.#effect !== undefined || (this.#effect = this.#nextEffect()) !== undefined,
+    const batch = Effect.whileLoop({
+      while: () =>
+        this.#loop === loop && (this.#effect !== undefined || (this.#effect = this.#nextEffect()) !== undefined),
       body: () => {
         const next = this.#effect!
         this.#effect = undefined
         return next
       },
-      step: (value) => this.#succeeded(value)
+      step: (value) => {
+        if (this.#loop === loop) this.#succeeded(value)
+      }
     })
-    return Effect.withFiber((fiber) => {
+    const loop: Effect.Effect<void, unknown, any> = Effect.withFiber((fiber) => {
       this.#fiber = fiber
-      return loop
+      return batch
     })
+    return loop
+  }
+
+  /** Leaves a handler behind that outlived every deadline: its message ends here, and what it still does is nobody's. */
+  #abandon(): void {
+    this.#loop = undefined
+    this.#fiber = undefined
+    this.#effect = undefined
+    this.#active = false
+    const head = this.#head
+    this.#head = undefined
+    if (head !== undefined) this.#end(head, "failed", Exit.interrupt())
   }
 
   /** Handles messages until one needs a fiber; answers its Effect, or undefined at the end of the batch. */
@@ -405,11 +429,16 @@ export class Cell {
     const cancelled = head.kind === "envelope" && head.stage === "ended"
     if (cancelled && Cause.hasInterruptsOnly(exit.cause)) return
     const answered = head.kind !== "signal" && isAnswer(exit)
-    const crashes = !answered && this.#phase === "alive" && this.#incarnation === incarnation
+    const alive = this.#phase === "alive" && this.#incarnation === incarnation
     // Nobody interrupted it from outside.
-    const end = crashes && Cause.hasInterruptsOnly(exit.cause) ? Exit.die(new Error("it interrupted itself")) : exit
-    this.#end(head, answered ? "handled" : "failed", end)
-    if (crashes) this.#crash((end as Exit.Failure<unknown, unknown>).cause)
+    const interruptedItself = alive && !answered && Cause.hasInterruptsOnly(exit.cause)
+    const cause = interruptedItself ? Cause.die(new Error("it interrupted itself")) : exit.cause
+    // A typed error is the asker's; without one it is a failure only where the behavior says so.
+    const isFailure = !answered || (this.behavior.onFailure !== undefined && isTold(head))
+    const directive =
+      alive && isFailure ? this.#directive(failureOf(exit.cause, answered, interruptedItself)) : "resume"
+    this.#end(head, answered && directive === "resume" ? "handled" : "failed", Exit.failCause(cause))
+    if (alive && isFailure) this.#follow(directive, cause, answered)
   }
 
   /** The batch's fiber has ended: with the batch, or with the failure of the message in hand. */
@@ -582,25 +611,46 @@ export class Cell {
 
   #started(): void {
     this.#phase = "alive"
-    this.#budget?.started(this.node.clock.currentTimeMillisUnsafe())
+    this.#health?.started(this.node.clock.currentTimeMillisUnsafe())
     const failure = this.#failure
     if (failure !== undefined) {
       this.#failure = undefined
-      this.#crash(Cause.die(failure))
+      this.#crash(Cause.die(failure), 0)
       return
     }
     if (this.#incarnations === 1 && this.node.observed) this.node.publish({ _tag: "ActorStarted", path: this.path })
-    if ((this.#mailbox?.size ?? 0) > 0) this.#wake()
-    else this.#setWorking(false)
+    if ((this.#mailbox?.size ?? 0) === 0) this.#setWorking(false)
+    // An activation of before the halt may still be scheduled.
+    else if (!this.#active) this.#wake()
   }
 
-  /** The incarnation has failed: clears it away, and starts the next one if the budget allows. */
-  #crash(cause: Cause.Cause<unknown>): void {
-    if (this.#phase !== "alive") return
+  /** What its behavior says to a failure. */
+  #directive(failure: Failure): Directive {
+    const usual = failure._tag === "Error" ? "resume" : "restart"
+    try {
+      return this.behavior.onFailure?.(failure) ?? usual
+    } catch (defect) {
+      this.#log(Effect.logError(`\`onFailure\` of "${this.path}" threw; it counts as "${usual}"`, Cause.die(defect)))
+      return usual
+    }
+  }
+
+  #follow(directive: Directive, cause: Cause.Cause<unknown>, answered = false): void {
+    if (directive === "resume") {
+      if (!answered) this.#log(Effect.logWarning(`Actor "${this.path}" failed and goes on`, cause))
+    } else if (directive === "escalate") {
+      this.giveUp(cause, "Escalated")
+    } else if (directive === "stop" || this.spec.restart === "temporary") {
+      this.#log(Effect.logError(`Actor "${this.path}" crashed and is not started again`, cause))
+      this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
+    } else this.#crash(cause, 0)
+  }
+
+  /** The incarnation is over, and the next one is its supervisor's to start. */
+  #crash(cause: Cause.Cause<unknown>, handlersMillis: number): void {
     this.#phase = "restarting"
     this.#setWorking(true)
-    this.#lifecycle = this.node.fork(this.#restart(cause))
-    this.#observe(this.#lifecycle, () => {})
+    this.siblings.failed({ child: this, cause, handlersMillis })
   }
 
   /** Logs aside: a logger that throws, or a defect that cannot be printed, is no reason not to restart. */
@@ -608,37 +658,101 @@ export class Cell {
     this.node.fork(line)
   }
 
-  #restart(first: Cause.Cause<unknown>): Effect.Effect<void> {
-    const self = this
-    return Effect.gen(function* () {
-      // The batch that crashed comes to its end first.
-      yield* Effect.yieldNow
-      for (let cause = first; ; ) {
-        yield* self.#clear(0)
-        const delay = (self.#budget ??= new Budget(self.behavior.restart)).fail(
-          self.node.clock.currentTimeMillisUnsafe(),
-          self.node.random.nextDoubleUnsafe()
-        )
-        if (delay === undefined) {
-          self.#giveUp(cause)
-          return
-        }
-        self.#log(Effect.logError(`Actor "${self.path}" crashed; it restarts in ${Math.round(delay)} ms`, cause))
-        if ((self.#mailbox?.size ?? 0) === 0) self.#setWorking(false)
-        yield* Effect.sleep(delay)
-        self.#setWorking(true)
-        const exit = yield* Effect.exit(self.#init())
-        if (Exit.isSuccess(exit)) {
-          const { path } = self
-          const incarnation = self.#incarnations
-          self.node.publish({ _tag: "ActorRestarted", path, incarnation, cause: Cause.squash(cause) })
-          self.#started()
-          return
-        }
-        cause = exit.cause
-      }
+  // ----- For its supervisor -----
+
+  get isStarting(): boolean {
+    return this.#phase === "starting"
+  }
+
+  /** Between two incarnations, or about to be: it failed, or was halted with a sibling. */
+  get isHalted(): boolean {
+    return this.#phase === "restarting"
+  }
+
+  /**
+   * Ends the incarnation and keeps the actor, with its mailbox, for the next one. A temporary child is stopped instead. Ends
+   * at once for one that is halted already, and with the actor for one that is being stopped.
+   */
+  halt(handlersMillis: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#phase === "ended") return Effect.void
+      if (this.spec.restart === "temporary") this.stop(undefined)
+      if (this.#phase === "stopping") return this.ended
+      this.#phase = "restarting"
+      this.#setWorking(true)
+      return this.#live(this.#clear(handlersMillis))
     })
   }
+
+  /** For how many milliseconds to wait before it is started again; undefined when it failed too often. */
+  delay(cause: Cause.Cause<unknown>): number | undefined {
+    const { clock, random } = this.node
+    this.#health ??= this.siblings.health(this.behavior.restart)
+    const delay = this.#health.failed(clock.currentTimeMillisUnsafe(), random.nextDoubleUnsafe())
+    if (delay !== undefined) {
+      this.#log(Effect.logError(`Actor "${this.path}" crashed; it restarts in ${Math.round(delay)} ms`, cause))
+    }
+    return delay
+  }
+
+  /** While it is halted it has nothing to do but for the messages that wait. */
+  rest(): void {
+    if (this.#phase === "restarting" && (this.#mailbox?.size ?? 0) === 0) this.#setWorking(false)
+  }
+
+  /** Starts the next incarnation. */
+  startAgain(cause: Cause.Cause<unknown>): Effect.Effect<Exit.Exit<unknown, unknown>> {
+    return Effect.suspend(() => {
+      this.#setWorking(true)
+      return Effect.map(this.#live(this.#init()), (exit) => {
+        if (Exit.isSuccess(exit) && this.#phase === "restarting") {
+          const { path } = this
+          const incarnation = this.#incarnations
+          this.node.publish({ _tag: "ActorRestarted", path, incarnation, cause: Cause.squash(cause) })
+          this.#started()
+        }
+        return exit
+      })
+    })
+  }
+
+  /** Runs a step of its life in a fiber that a stop interrupts. */
+  #live(step: Effect.Effect<unknown, unknown>): Effect.Effect<Exit.Exit<unknown, unknown>> {
+    return Effect.callback((resume) => {
+      this.#lifecycle = this.node.fork(step)
+      this.#observe(this.#lifecycle, (exit) => resume(Effect.succeed(exit)))
+    })
+  }
+
+  /** Ends an actor that is not started again, and fails its parent with it. True when the parent goes on all the same. */
+  giveUp(cause: Cause.Cause<unknown>, reason: ChildFailed["reason"]): boolean {
+    this.#health ??= this.siblings.health(this.behavior.restart)
+    const { restarts, withinMillis } = this.#health.budget.limit
+    const squashed = Cause.squash(cause)
+    const failed = new ChildFailed({ path: this.path, reason, restarts, withinMillis, cause: squashed })
+    this.#log(Effect.logError(failed.message, cause))
+    // First, so that whoever hears of the end finds the parent failing already.
+    const goesOn = this.siblings.parent?.escalate(failed) ?? false
+    this.#terminate({ _tag: "Crashed", cause: squashed }, 0)
+    return goesOn
+  }
+
+  /** A child is given up, so this actor has failed; what it is handling ends as a crash. True when it goes on all the same. */
+  escalate(failure: ChildFailed): boolean {
+    if (this.#phase === "starting" || this.#phase === "restarting") this.#failure = failure
+    if (this.#phase !== "alive") return false
+    const cause = Cause.die(failure)
+    const directive = this.#directive({ _tag: "Defect", defect: failure })
+    const head = this.#head
+    if (directive !== "resume" && head !== undefined) {
+      this.#head = undefined
+      this.#end(head, "failed", Exit.failCause(cause))
+    }
+    this.#follow(directive, cause)
+    return directive === "resume"
+  }
+
+  // ----- Stopping -----
 
   /**
    * Ends the incarnation: its handlers, its children, its Scope, in this order, each within its deadline. From `until` on
@@ -652,11 +766,13 @@ export class Cell {
       const running = [...(incarnation?.concurrent.values() ?? [])]
       if (self.#fiber !== undefined) running.push(self.#fiber)
       yield* endWithin(running, handlersMillis, limit)
+      if (self.#fiber !== undefined) self.#abandon()
       for (const unwatch of incarnation?.unwatch ?? []) unwatch()
       const end = (child: Cell) => {
         if (self.#reason?._tag === "Killed") child.kill()
         else child.stop(until && Math.max(until - self.node.clock.currentTimeMillisUnsafe(), 0))
       }
+      self.children?.close()
       if (self.behavior.stopChildren === "together") {
         const all: Array<Cell> = []
         for (let child = self.children?.last; child !== undefined; child = child.previous) all.push(child)
@@ -666,38 +782,22 @@ export class Cell {
         end(child)
         yield* child.ended
       }
-      if (incarnation === undefined) return
-      self.#incarnation = undefined
-      const closing = self.node.fork(Scope.close(incarnation.scope, Exit.void))
-      if (!(yield* endsWithin([closing], limit))) {
+      self.children = undefined
+      if (incarnation !== undefined) {
+        self.#incarnation = undefined
+        self.#closing = self.node.fork(Scope.close(incarnation.scope, Exit.void))
+      }
+      // A stop may have come in between and finds it closing.
+      const closing = self.#closing
+      if (closing === undefined) return
+      const closed = yield* endsWithin([closing], limit)
+      self.#closing = undefined
+      if (!closed) {
         self.#log(
           Effect.logWarning(`The finalizers of "${self.path}" did not end within ${limit} ms and were left behind`)
         )
       }
     })
-  }
-
-  #giveUp(cause: Cause.Cause<unknown>): void {
-    const { restarts, withinMillis } = this.#budget!.policy
-    const failed = new ChildFailed({ path: this.path, restarts, withinMillis, cause: Cause.squash(cause) })
-    this.#lifecycle = undefined
-    this.#log(Effect.logError(failed.message, cause))
-    // First, so that whoever hears of the end finds the parent failing already.
-    this.parent?.escalate(failed)
-    this.#terminate({ _tag: "Crashed", cause: Cause.squash(cause) }, 0)
-  }
-
-  /** A child is given up, so this actor fails with it: what it is handling ends as a crash. */
-  escalate(failure: ChildFailed): void {
-    if (this.#phase === "starting" || this.#phase === "restarting") this.#failure = failure
-    if (this.#phase !== "alive") return
-    const head = this.#head
-    const cause = Cause.die(failure)
-    if (head !== undefined) {
-      this.#head = undefined
-      this.#end(head, "failed", Exit.failCause(cause))
-    }
-    this.#crash(cause)
   }
 
   /**
@@ -707,6 +807,12 @@ export class Cell {
   stop(deadlineMillis: number | undefined, tag: "Shutdown" | "Normal" = "Shutdown"): void {
     const until = deadlineMillis === undefined ? undefined : this.node.clock.currentTimeMillisUnsafe() + deadlineMillis
     this.#terminate({ _tag: tag }, deadlineMillis ?? this.behavior.stopDeadlineMillis, until)
+  }
+
+  /** Ends the actor of its own accord: a permanent child is started again. */
+  stopItself(): void {
+    if (this.spec.restart !== "permanent" || this.#phase !== "alive") this.stop(undefined, "Normal")
+    else this.#crash(Cause.die(new Error("it stopped itself")), this.behavior.stopDeadlineMillis)
   }
 
   kill(): void {
@@ -727,12 +833,14 @@ export class Cell {
 
   #terminate(reason: TerminationReason, handlersMillis: number, until?: number): void {
     if (this.#phase === "stopping" || this.#phase === "ended") return
+    const wasHalted = this.#phase === "restarting"
     this.#phase = "stopping"
     this.#reason = reason
     this.#setWorking(true)
     const lifecycle = this.#lifecycle
     this.#flush()
     if (
+      !wasHalted &&
       lifecycle === undefined &&
       this.#fiber === undefined &&
       this.#head === undefined &&
@@ -757,13 +865,9 @@ export class Cell {
   #ended(): void {
     this.#phase = "ended"
     const reason = this.#reason!
-    // A handler that outlived every deadline has been left behind; its message ends here.
-    if (this.#head !== undefined) {
-      this.#end(this.#head, "failed", Exit.interrupt())
-      this.#head = undefined
-    }
+    if (this.#head !== undefined) this.#abandon()
     this.node.cells.delete(this.path)
-    unlink(siblingsOf(this.node, this.parent), this)
+    this.siblings.remove(this, reason._tag === "Normal" || reason._tag === "Crashed")
     this.#handlers = undefined
     this.#mailbox = undefined
     this.#lifecycle = undefined
@@ -860,42 +964,14 @@ export class Cell {
             ? "stopping"
             : this.#phase,
       incarnation: this.#incarnations,
+      restarts: Math.max(this.#incarnations - 1, 0),
       queued: this.#mailbox?.size ?? 0,
-      children: treeOf(this.children)
+      children: this.children?.toTree() ?? []
     }
   }
 }
 
-// ----- Families -----
-
-/** Actors of one parent in start order, so that it can stop them in reverse. */
-export interface Siblings {
-  first: Cell | undefined
-  last: Cell | undefined
-}
-
-const siblingsOf = (node: Node, parent: Cell | undefined): Siblings =>
-  parent === undefined ? node.top : (parent.children ??= { first: undefined, last: undefined })
-
-const link = (siblings: Siblings, cell: Cell): void => {
-  cell.previous = siblings.last
-  if (siblings.last === undefined) siblings.first = cell
-  else siblings.last.next = cell
-  siblings.last = cell
-}
-
-const unlink = (siblings: Siblings, cell: Cell): void => {
-  if (cell.previous === undefined) siblings.first = cell.next
-  else cell.previous.next = cell.next
-  if (cell.next === undefined) siblings.last = cell.previous
-  else cell.next.previous = cell.previous
-}
-
-export const treeOf = (siblings: Siblings | undefined): ReadonlyArray<TreeNode> => {
-  const nodes: Array<TreeNode> = []
-  for (let cell = siblings?.first; cell !== undefined; cell = cell.next) nodes.push(cell.toTree())
-  return nodes
-}
+// ----- Spawning -----
 
 /** Text without spaces, control characters, `/` and `#`. */
 const isName = (text: string) => text.length <= 255 && /^[^\s\p{C}/#]+$/u.test(text)
@@ -905,7 +981,8 @@ export const spawn = (
   node: Node,
   parent: Cell | undefined,
   name: string,
-  behavior: Behavior<any, any, any>
+  behavior: Behavior<any, any, any>,
+  options?: ChildOptions
 ): Effect.Effect<ActorRef<any>, StartError, any> =>
   Effect.withFiber((fiber) => {
     const path = parent === undefined ? name : `${parent.path}/${name}`
@@ -913,24 +990,39 @@ export const spawn = (
     if (node.stopping || parent?.takesChildren === false)
       return Effect.fail(new StartError({ path, reason: "Stopping" }))
     if (node.cells.has(path)) return Effect.fail(new StartError({ path, reason: "NameTaken" }))
-    const cell = new Cell(node, behavior, path, parent, fiber.context as EffectContext.Context<never>)
+    const spec = childSpec(options, parent)
+    const siblings = parent === undefined ? node.top : (parent.children ??= new Children(node, parent))
+    const cell = new Cell(node, behavior, path, siblings, spec, fiber.context as EffectContext.Context<never>)
     node.cells.set(path, cell)
-    link(siblingsOf(node, parent), cell)
+    siblings.add(cell)
     return cell.start()
   })
 
 const contextOf = (cell: Cell): Context["Service"] => ({
   self: cell.ref(),
   incarnation: cell.incarnations,
-  spawn: (name, behavior) => spawn(cell.node, cell, name, behavior) as never,
+  spawn: (name, behavior, options) => spawn(cell.node, cell, name, behavior, options) as never,
   watch: (ref, onTerminated) =>
     Effect.contextWith((context) =>
       Effect.sync(() => cell.watchOther(ref, (terminated) => Effect.provideContext(onTerminated(terminated), context)))
     ),
-  stop: Effect.sync(() => cell.stop(undefined, "Normal")),
+  stop: Effect.sync(() => cell.stopItself()),
   takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(rpc, fiber))),
   takeReplyToUnsafe: (rpc) => cell.takeReplyTo(rpc)
 })
+
+// ----- Failures -----
+
+/** Whether nobody waits for the answer, and nobody left who did. */
+const isTold = (head: Head): boolean =>
+  head.kind === "method" || (head.kind === "envelope" && head.reply === undefined && head.stage !== "ended")
+
+const failureOf = (cause: Cause.Cause<unknown>, answered: boolean, interruptedItself: boolean): Failure =>
+  answered
+    ? { _tag: "Error", error: Cause.squash(cause) }
+    : interruptedItself
+      ? { _tag: "Interrupt" }
+      : { _tag: "Defect", defect: Cause.squash(cause) }
 
 // ----- User code, and time for it -----
 

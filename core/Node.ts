@@ -18,6 +18,7 @@ import type { NotExecuted, StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
 import type { Ask } from "./Ask.ts"
 import type { Cell } from "./Cell.ts"
+import type { Children } from "./Children.ts"
 import type { DeadLetter, DeadLetters } from "./DeadLetter.ts"
 import type { Deadlines } from "./Deadlines.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -66,6 +67,9 @@ export interface TreeNode {
   readonly actor: string
   readonly state: "starting" | "idle" | "busy" | "restarting" | "stopping"
   readonly incarnation: number
+  /** How often it was started again, starts that failed included. */
+  readonly restarts: number
+  /** How many messages wait in its mailbox. */
   readonly queued: number
   readonly children: ReadonlyArray<TreeNode>
 }
@@ -145,8 +149,8 @@ export interface Node extends System {
   readonly cells: Map<string, Cell>
   /** Asks that other nodes may answer, by slot. */
   readonly slots: Map<number, Ask>
-  /** The first and last actor without a parent. */
-  readonly top: { first: Cell | undefined; last: Cell | undefined }
+  /** The actors without a parent. */
+  readonly top: Children
   /** Whether an ask may run an idle actor of this node inside the asker's turn. */
   readonly handOff: boolean
   /** How many turns run inside one another: answers that resume askers, and asks that run idle actors. */

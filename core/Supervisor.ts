@@ -1,110 +1,45 @@
 /**
- * When a failed actor is started again, and when it is given up.
+ * A supervisor whose children are declared as data: it starts them in order, supervises them, and does nothing else.
  *
- * The defaults of the contract: exponential backoff from 100 ms to 10 s with 20 % jitter, at most 5 restarts within 30 s,
- * and a clean slate after 60 s of health. A start that fails counts like a crash. Each actor has a budget of its own, so
- * siblings neither share nor synchronise their backoff. One more failure than the budget allows fails the parent, with
- * the whole chain of causes; an actor without a parent ends as `Crashed`.
+ * Any actor supervises the children it spawns, by the options of its behavior; this is for those that have no messages of
+ * their own. It starts when all its children have, and fails to start when one of them does. The children are found by path.
  */
+import { Effect } from "effect"
+import * as Actor from "./Actor.ts"
+import type { StartError } from "./ActorError.ts"
+import type { RestartType } from "./Children.ts"
 
-import { Duration } from "effect"
+/** One declared child. */
+export type Child = {
+  /** Unique among its siblings. Its path is `<supervisor>/<name>`. */
+  readonly name: string
+  /** Of an actor with messages, or without. */
+  readonly behavior: Actor.Behavior<any, any, any> | Actor.Behavior<never, any, any>
+} & (
+  | { /** Default `permanent`. */ readonly restart?: "permanent"; readonly significant?: false }
+  | { readonly restart: Exclude<RestartType, "permanent">; readonly significant?: boolean }
+)
 
-/** How a failed actor is started again. Every part has the default of the contract. */
-export interface Restart {
-  /** One failure more than `restarts` within the time fails the parent. Default: 5 within 30 seconds. */
-  readonly intensity?: { readonly restarts: number; readonly within: Duration.Input }
-  /** The pause before a restart: it doubles from `from` up to `to`, 20 % up or down by chance. Default: 100 ms to 10 s. */
-  readonly backoff?: { readonly from: Duration.Input; readonly to: Duration.Input }
-  /**
-   * After so long in health all failures are forgotten. Default 60 seconds. With 0 only starts that fail count: for an
-   * actor whose messages fail by themselves.
-   */
-  readonly healthyAfter?: Duration.Input
-}
+/** What the behaviors of declared children need. */
+export type Services<C extends Child> = C["behavior"] extends { readonly "~R": infer R } ? R : never
 
-/** How a parent restarts a child. */
-export interface Policy {
-  /** The most restarts within the window; one more failure is one too many. */
-  readonly restarts: number
-  readonly withinMillis: number
-  readonly backoffMillis: number
-  readonly backoffMaxMillis: number
-  /** The part of the backoff that chance decides, up or down. */
-  readonly jitter: number
-  /** After so long in health, counted from its last start, the failures of an actor are forgotten. */
-  readonly healthyMillis: number
-}
+/** Those of any behavior, but for a mailbox: a supervisor takes no messages. What fails it are its children. */
+export type Options = Omit<Actor.BehaviorOptions<never>, "mailbox">
 
-const defaults: Policy = {
-  restarts: 5,
-  withinMillis: 30_000,
-  backoffMillis: 100,
-  backoffMaxMillis: 10_000,
-  jitter: 0.2,
-  healthyMillis: 60_000
-}
+const definition = Actor.make("Supervisor", [])
 
-const millisOf = (what: string, input: Duration.Input): number => {
-  const millis = Duration.toMillis(input)
-  if (!Number.isFinite(millis) || millis < 0 || Number.isNaN(input)) {
-    throw new Error(
-      `expected \`${what}\` to be finite and not negative, got: ${Number.isNaN(input) ? input : millis} ms`
-    )
-  }
-  return millis
-}
-
-/** Checks options and fills in the defaults. Dies on a number or time that is none. */
-export const policy = ({ backoff, healthyAfter, intensity }: Restart = {}): Policy => {
-  if (intensity !== undefined && !(Number.isInteger(intensity.restarts) && intensity.restarts >= 0)) {
-    throw new Error(`expected \`intensity.restarts\` to be a whole number, got: ${intensity.restarts}`)
-  }
-  return {
-    ...defaults,
-    ...(intensity && {
-      restarts: intensity.restarts,
-      withinMillis: millisOf("intensity.within", intensity.within)
+/** A supervisor of these children: a behavior like any other, to be spawned, or to be a child itself. */
+export const behavior = <const Children extends ReadonlyArray<Child>>(
+  children: Children,
+  options?: Options
+): Actor.Behavior<never, StartError, Services<Children[number]>> =>
+  definition.behavior(
+    Effect.gen(function* () {
+      const { spawn } = yield* Actor.Context
+      for (const { behavior, name, restart = "permanent", significant = false } of children) {
+        yield* spawn(name, behavior as Actor.Behavior<any, any, any>, { restart, significant } as Actor.ChildOptions)
+      }
+      return {}
     }),
-    ...(backoff && {
-      backoffMillis: millisOf("backoff.from", backoff.from),
-      backoffMaxMillis: millisOf("backoff.to", backoff.to)
-    }),
-    ...(healthyAfter !== undefined && { healthyMillis: millisOf("healthyAfter", healthyAfter) })
-  }
-}
-
-/** What one actor has used up of its restarts. */
-export class Budget {
-  readonly policy: Policy
-  #failures: Array<number> = []
-  #streak = 0
-  #startedAt: number | undefined
-
-  constructor(policy: Policy) {
-    this.policy = policy
-  }
-
-  /** Notes that the actor is in health from `now` (ms) on. */
-  started(now: number): void {
-    this.#startedAt = now
-  }
-
-  /**
-   * Notes a failure at `now` (ms) and answers for how many milliseconds to wait before the restart, or undefined when the
-   * actor is to be given up. `random` is in [0, 1).
-   */
-  fail(now: number, random: number): number | undefined {
-    const { policy } = this
-    if (this.#startedAt !== undefined && now - this.#startedAt >= policy.healthyMillis) {
-      this.#streak = 0
-      this.#failures = []
-    }
-    this.#startedAt = undefined
-    this.#failures = this.#failures.filter((at) => now - at < policy.withinMillis)
-    this.#failures.push(now)
-    if (this.#failures.length > policy.restarts) return undefined
-    const backoff = Math.min(policy.backoffMillis * 2 ** this.#streak, policy.backoffMaxMillis)
-    this.#streak += 1
-    return backoff * (1 - policy.jitter + 2 * policy.jitter * random)
-  }
-}
+    options
+  ) as never

@@ -156,7 +156,7 @@ describe("ActorSystem", () => {
       yield* ref.tell.Hang()
       yield* Effect.yieldNow
       yield* Effect.yieldNow
-      const idle = { actor: "Worker", incarnation: 1, queued: 0, children: [] }
+      const idle = { actor: "Worker", incarnation: 1, restarts: 0, queued: 0, children: [] }
       assert.deepStrictEqual(yield* here.tree, [
         { ...idle, path: "worker", state: "busy", queued: 1 },
         { ...idle, path: "other", state: "idle" }

@@ -168,8 +168,14 @@ const others: ReadonlyArray<readonly [Error, string]> = [
     '"bank/alice" was not started: its parent, or the actor itself, is stopping. Spawn it elsewhere, or give up.'
   ],
   [
-    new ChildFailed({ path: "bank/alice", restarts: 5, withinMillis: 30_000, cause: new Error("disk full") }),
-    '"bank/alice" failed for good: it was restarted 5 times within 30000 ms and failed again with disk full. ' +
+    new ChildFailed({
+      path: "bank/alice",
+      reason: "TooOften",
+      restarts: 5,
+      withinMillis: 30_000,
+      cause: new Error("disk full")
+    }),
+    '"bank/alice" failed for good, with disk full: there were 5 restarts within 30000 ms, the most that its supervisor allows. ' +
       "Correct the cause; restarting does not cure it."
   ],
   [
@@ -279,8 +285,14 @@ describe("over the wire", () => {
   })
 
   it("S7 ChildFailed keeps the chain of its causes", () => {
-    const inner = new ChildFailed({ path: "a/b/c", restarts: 5, withinMillis: 30_000, cause: new Error("disk full") })
-    const outer = new ChildFailed({ path: "a/b", restarts: 5, withinMillis: 30_000, cause: inner })
+    const inner = new ChildFailed({
+      path: "a/b/c",
+      reason: "TooOften",
+      restarts: 5,
+      withinMillis: 30_000,
+      cause: new Error("disk full")
+    })
+    const outer = new ChildFailed({ path: "a/b", reason: "TooOften", restarts: 5, withinMillis: 30_000, cause: inner })
     const back = overTheWire(ChildFailed, outer)
     assert.strictEqual(back.message, outer.message)
     assert.include((back.cause as Error).message, "disk full")

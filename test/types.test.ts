@@ -5,7 +5,7 @@
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, type Layer, Schema, type Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { Actor, ActorError, ActorRef, type ActorSystem, Protocol, ReplyTo } from "troupe"
+import { Actor, ActorError, ActorRef, type ActorSystem, Protocol, ReplyTo, Supervisor } from "troupe"
 import { Balancer, Client, Pool, Task, Worker } from "troupe/actors"
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -303,6 +303,39 @@ describe("Behavior", () => {
     Box.behavior(handlers, { restart: { jitter: 0 } })
   })
 
+  promises("asks about the typed errors of its own protocol", () => {
+    const directive: Actor.Directive = "escalate"
+    Actor.make("Till", [Withdraw, Balance]).behavior(
+      { Withdraw: () => Effect.fail(new Insufficient({ balance: 1 })), Balance: () => Effect.succeed(1) },
+      {
+        onFailure: (failure) => {
+          if (failure._tag === "Error") same<typeof failure.error, Insufficient>(true)
+          if (failure._tag === "Defect") same<typeof failure.defect, unknown>(true)
+          return failure._tag === "Interrupt" ? undefined : directive
+        }
+      }
+    )
+    const handlers = { Balance: () => Effect.succeed(1) }
+    // @ts-expect-error: that is no directive.
+    Actor.make("Box", [Balance]).behavior(handlers, { onFailure: () => "ignore" })
+    // @ts-expect-error: that is no strategy.
+    Actor.make("Box", [Balance]).behavior(handlers, { strategy: "simpleOneForOne" })
+  })
+
+  promises("takes a child's type, and a significant one that may end by itself", () => {
+    const Box = Actor.make("Box", [Balance]).behavior({ Balance: () => Effect.succeed(1) })
+    return Effect.gen(function* () {
+      const { spawn } = yield* Actor.Context
+      yield* spawn("a", Box, { restart: "permanent" })
+      yield* spawn("b", Box, { significant: true })
+      yield* spawn("c", Box, { restart: "temporary", significant: true })
+      // @ts-expect-error: a permanent child never ends by itself.
+      yield* spawn("d", Box, { restart: "permanent", significant: true })
+      // @ts-expect-error: that is no type.
+      yield* spawn("e", Box, { restart: "always" })
+    })
+  })
+
   promises("passes a child's needs on to its parent", () => {
     const parent = Actor.make("Parent", [Balance]).behavior(
       Effect.gen(function* () {
@@ -313,6 +346,38 @@ describe("Behavior", () => {
     )
     const spawned = system.spawn("parent", parent)
     same<Effect.Services<typeof spawned>, Rates | Audit>(true)
+  })
+})
+
+describe("Supervisor", () => {
+  const behavior = Actor.make("Box", [Balance]).behavior({ Balance: () => Effect.map(Rates, ({ rate }) => rate) })
+  const quiet = Actor.make("Quiet", []).behavior(Effect.as(Audit, {}))
+
+  promises("needs what its children need, to any depth", () => {
+    const inner = Supervisor.behavior([{ name: "quiet", behavior: quiet }], { strategy: "restForOne" })
+    const outer = Supervisor.behavior([
+      { name: "box", behavior, restart: "transient" },
+      { name: "inner", behavior: inner }
+    ])
+    const spawned = system.spawn("outer", outer)
+    same<Effect.Services<typeof spawned>, Rates | Audit>(true)
+    same<typeof spawned, Effect.Effect<ActorRef.ActorRef<never>, ActorError.StartError, Rates | Audit>>(true)
+  })
+
+  promises("takes children and options that are whole", () => {
+    Supervisor.behavior([{ name: "box", behavior, restart: "temporary", significant: true }], {
+      strategy: "oneForAll",
+      intensity: { restarts: 3, within: "1 minute" },
+      autoShutdown: "allSignificant"
+    })
+    // @ts-expect-error: a child has a name.
+    Supervisor.behavior([{ behavior }])
+    // @ts-expect-error: declared, it is permanent, and never ends by itself.
+    Supervisor.behavior([{ name: "box", behavior, significant: true }])
+    // @ts-expect-error: a supervisor takes no messages.
+    Supervisor.behavior([], { mailbox: { capacity: 1 } })
+    // @ts-expect-error: so many, within how long?
+    Supervisor.behavior([], { intensity: { restarts: 3 } })
   })
 })
 

@@ -19,6 +19,7 @@ import { nameLaws } from "./NameLaws.ts"
 import { processingLaws } from "./ProcessingLaws.ts"
 import { replyLaws } from "./ReplyLaws.ts"
 import { stopLaws } from "./StopLaws.ts"
+import { strategyLaws } from "./StrategyLaws.ts"
 import { streamLaws } from "./StreamLaws.ts"
 import { supervisionLaws } from "./SupervisionLaws.ts"
 import { tellLaws } from "./TellLaws.ts"
@@ -46,6 +47,7 @@ export const laws: ReadonlyArray<Law> = [
   ...replyLaws,
   ...mailboxLaws,
   ...supervisionLaws,
+  ...strategyLaws,
   ...stopLaws,
   ...accountingLaws,
   ...nameLaws,
