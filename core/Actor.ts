@@ -4,7 +4,7 @@
  * `make` names the messages, `behavior` says what they do. A behavior is a value: spawn it as often as you like, each
  * actor runs its `init` for itself, at every start and restart, in a Scope of its own.
  */
-import { Duration, Effect, Context as EffectContext, type Scope, type Stream } from "effect"
+import { Duration, Effect, Context as EffectContext, type Exit, type Scope, type Stream } from "effect"
 import type { StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
 import { type AutoShutdown, type ChildOptions, type Strategy, type Supervision, supervision } from "./Children.ts"
@@ -13,9 +13,11 @@ import type { ActorSystem, Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
 import type { ReplyTo } from "./ReplyTo.ts"
 import { type Directive, type Failure, type Limit, type Policy, policy, type Restart } from "./Restart.ts"
+import type { Stash } from "./Stash.ts"
 
 export type { AutoShutdown, ChildOptions, RestartType, Strategy, Supervision } from "./Children.ts"
 export type { Directive, Failure, Intensity, Restart } from "./Restart.ts"
+export type { Stash } from "./Stash.ts"
 
 /**
  * What handles one request: an Effect of its success, or the `ReplyTo` it took when somebody else answers; a Stream where
@@ -168,6 +170,36 @@ export class Context extends EffectContext.Service<
       ref: ActorRef<any>,
       onTerminated: (terminated: Terminated) => Effect.Effect<unknown, E, R>
     ) => Effect.Effect<void, never, R>
+    /**
+     * Starts a timer: `run` runs as a message of this actor, in its turn, once `after` so long or `every` so long. A timer of
+     * the same key is replaced. It ends with this incarnation. While its message waits it adds no other. Dies on a time that
+     * is none.
+     */
+    readonly startTimer: <E, R>(
+      key: string,
+      when: { readonly after: Duration.Input } | { readonly every: Duration.Input },
+      run: Effect.Effect<unknown, E, R>
+    ) => Effect.Effect<void, never, R>
+    /** Ends the timer of this key, if there is one. It does not run any more, though its message may wait. */
+    readonly cancelTimer: (key: string) => Effect.Effect<void>
+    /**
+     * Has `run` run, as a message of this actor, whenever it had no message for so long; timers and watches are none. A second
+     * call replaces the first, and `undefined` in place of a time takes it back. It ends with this incarnation.
+     */
+    readonly receiveTimeout: <E = never, R = never>(
+      after: Duration.Input | undefined,
+      run?: Effect.Effect<unknown, E, R>
+    ) => Effect.Effect<void, never, R>
+    /** Gives this incarnation a stash, for its init: a bounded place for messages that it cannot handle yet. */
+    readonly makeStash: (options: { readonly capacity: number }) => Effect.Effect<Stash>
+    /**
+     * Runs `effect` beside this actor, and `onExit` with its Exit as a message of this actor, in its turn. Succeeds at once. The
+     * effect is interrupted when this incarnation ends.
+     */
+    readonly pipeToSelf: <A, E, R, E2, R2>(
+      effect: Effect.Effect<A, E, R>,
+      onExit: (exit: Exit.Exit<A, E>) => Effect.Effect<unknown, E2, R2>
+    ) => Effect.Effect<void, never, R | R2>
     /**
      * Stops this actor, normally, after the message it is handling. Succeeds at once. A `permanent` child is started again
      * by its parent, as after a failure.

@@ -7,12 +7,13 @@
  *
  * The cell is the one place where a message ends: every message that `accept` took is settled exactly once.
  */
-import { Cause, Effect, Context as EffectContext, Exit, Fiber, Scope, Stream, Tracer } from "effect"
+import { Cause, type Duration, Effect, Context as EffectContext, Exit, Fiber, Scope, Stream, Tracer } from "effect"
 import { type Behavior, Context } from "./Actor.ts"
 import {
   ChildFailed,
   DecodeError,
   Expired,
+  MailboxFull,
   NotExecuted,
   type NotExecutedReason,
   Shed,
@@ -30,7 +31,9 @@ import { ActorSystem, type Node, type TerminationReason, type TreeNode } from ".
 import { type Any, issueOf, type Method, methodOf, runCodec } from "./Protocol.ts"
 import { make as makeRef, type Ref } from "./Ref.ts"
 import { ReplyTo } from "./ReplyTo.ts"
-import type { Directive, Failure, Health } from "./Restart.ts"
+import { type Directive, type Failure, type Health, millisOf } from "./Restart.ts"
+import { Shelf, type Stash } from "./Stash.ts"
+import { Timers } from "./Timers.ts"
 
 /** How many messages one activation handles before others get their turn. */
 const batch = 256
@@ -48,6 +51,12 @@ class Incarnation {
   /** Handlers of concurrent requests that run. */
   readonly concurrent = new Map<Envelope, Fiber.Fiber<unknown, unknown>>()
   readonly unwatch = new Set<() => void>()
+  timers: Timers | undefined
+  shelf: Shelf | undefined
+  /** Whether its messages are noted: their payloads for the stash, and when they come for the receive timeout. */
+  isNoting = false
+  /** Of the message in hand, where messages are noted. */
+  payload: unknown
 
   constructor(cell: Cell, services: EffectContext.Context<never>) {
     this.own = contextOf(cell)
@@ -426,8 +435,8 @@ export class Cell {
       this.#end(head, "handled", exit)
       return
     }
-    const cancelled = head.kind === "envelope" && head.stage === "ended"
-    if (cancelled && Cause.hasInterruptsOnly(exit.cause)) return
+    const isGone = head.kind === "envelope" && (head.stage === "ended" || head.stage === "stashed")
+    if (isGone && Cause.hasInterruptsOnly(exit.cause)) return
     const answered = head.kind !== "signal" && isAnswer(exit)
     const alive = this.#phase === "alive" && this.#incarnation === incarnation
     // Nobody interrupted it from outside.
@@ -462,7 +471,7 @@ export class Cell {
 
   /** Ends a message that met its handler. */
   #end(head: Head, outcome: Outcome, exit: Exit.Exit<unknown, unknown>): void {
-    if (head.kind !== "envelope" || head.stage === "ended") return
+    if (head.kind !== "envelope" || head.stage === "ended" || head.stage === "stashed") return
     const { reply } = head
     this.#settled(head, outcome)
     if (reply === undefined) return
@@ -501,6 +510,9 @@ export class Cell {
 
   /** Empties the mailbox, and sends home those who wait outside. */
   #flush(): void {
+    for (const [envelope, payload] of this.#incarnation?.shelf?.takeAll() ?? []) {
+      this.#drop(envelope, payload, "deadLettered", new Stopping({ to: this.path }))
+    }
     const mailbox = this.#mailbox
     if (mailbox === undefined) return
     this.#mailbox = undefined
@@ -518,6 +530,11 @@ export class Cell {
 
   /** Takes a request back whose handler has not started. False when it has. */
   withdraw(envelope: Envelope, outcome: "expired" | "cancelled"): boolean {
+    if (envelope.stage === "stashed") {
+      this.#incarnation?.shelf?.withdraw(envelope)
+      this.#settled(envelope, outcome)
+      return true
+    }
     const mailbox = this.#mailbox
     if (mailbox === undefined) return false
     if (envelope.stage === "queued") {
@@ -562,7 +579,7 @@ export class Cell {
     return Effect.suspend(() => {
       const fiber = this.#incarnate().fork(init as Effect.Effect<any, unknown, any>)
       const started = (handlers: any) => {
-        this.#handlers = handlers
+        this.#handlers = this.#incarnation?.isNoting ? this.#noted(handlers) : handlers
       }
       const exit = fiber.pollUnsafe()
       if (exit !== undefined) return Exit.map(exit, started)
@@ -768,6 +785,8 @@ export class Cell {
       yield* endWithin(running, handlersMillis, limit)
       if (self.#fiber !== undefined) self.#abandon()
       for (const unwatch of incarnation?.unwatch ?? []) unwatch()
+      incarnation?.timers?.close()
+      self.#unstash(incarnation)
       const end = (child: Cell) => {
         if (self.#reason?._tag === "Killed") child.kill()
         else child.stop(until && Math.max(until - self.node.clock.currentTimeMillisUnsafe(), 0))
@@ -951,6 +970,113 @@ export class Cell {
     })
   }
 
+  // ----- Timers, stash, and what runs beside it -----
+
+  startTimer(key: string, when: { readonly after?: unknown; readonly every?: unknown }, run: Effect.Effect<any>): void {
+    const isPeriodic = when.every !== undefined
+    const word = isPeriodic ? "every" : "after"
+    const millis = millisOf(word, when[word] as Duration.Input)
+    if (isPeriodic && millis === 0) throw new Error("expected `every` to be more than 0, got: 0 ms")
+    this.#timers().start(key, millis, isPeriodic, run)
+  }
+
+  cancelTimer(key: string): void {
+    this.#incarnation?.timers?.cancel(key)
+  }
+
+  receiveTimeout(after: Duration.Input | undefined, run: Effect.Effect<any>): void {
+    const millis = after === undefined ? undefined : millisOf("after", after)
+    if (millis === 0) throw new Error("expected `after` to be more than 0, got: 0 ms")
+    this.#note()
+    this.#timers().receiveTimeout(millis, run)
+  }
+
+  #timers(): Timers {
+    return (this.#incarnate().timers ??= new Timers(this.node.deadlines, this.node.clock, (signal) =>
+      this.signal(signal)
+    ))
+  }
+
+  makeStash(capacity: number): Stash {
+    const incarnation = this.#incarnate()
+    if (incarnation.shelf !== undefined) throw new Error(`expected one stash for "${this.path}", got a second one`)
+    incarnation.shelf = new Shelf(capacity)
+    this.#note()
+    const { shelf } = incarnation
+    return {
+      stash: Effect.withFiber((fiber) => this.#putAside(incarnation, fiber)),
+      unstashAll: Effect.sync(() => this.#unstash(incarnation)),
+      size: Effect.sync(() => shelf.size)
+    }
+  }
+
+  #putAside(incarnation: Incarnation, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<never> {
+    const head = this.#head
+    if (head === undefined || head.kind === "signal" || fiber.getRef(Current) !== undefined) {
+      return Effect.die(new Error(`expected \`stash\` in the handler of a message of "${this.path}" that has its turn`))
+    }
+    const envelope =
+      head.kind === "envelope" ? head : new Envelope(head, false, undefined, Number.POSITIVE_INFINITY, undefined)
+    this.#head = envelope
+    const { payload, shelf } = incarnation
+    const { path } = this
+    if (this.#phase === "stopping") this.#drop(envelope, payload, "deadLettered", new Stopping({ to: path }))
+    else if (shelf!.isFull) {
+      this.#drop(envelope, payload, "deadLettered", new MailboxFull({ to: path, capacity: shelf!.capacity }))
+    } else {
+      envelope.stage = "stashed"
+      shelf!.put(envelope, payload)
+    }
+    return Effect.interrupt
+  }
+
+  /** Puts what was put aside back before what waits. */
+  #unstash(incarnation: Incarnation | undefined): void {
+    if (this.#phase === "stopping") return
+    for (const [envelope, payload] of incarnation?.shelf?.takeAll() ?? []) {
+      envelope.encoded = false
+      envelope.stage = "queued"
+      this.#mailbox ??= new Mailbox()
+      this.#mailbox.pushUrgent(envelope, payload, envelope)
+      if (!this.#active) this.#wake()
+    }
+  }
+
+  pipeToSelf(
+    effect: Effect.Effect<any, any>,
+    onExit: (exit: Exit.Exit<any, any>) => Effect.Effect<any, any>
+  ): Effect.Effect<void> {
+    const incarnation = this.#incarnate()
+    const isOver = () => this.#incarnation !== incarnation
+    const piped = Effect.map(Effect.exit(effect), (exit) => {
+      if (!isOver()) this.signal(new Signal("Piped", () => (isOver() ? Effect.void : onExit(exit))))
+    })
+    return Effect.asVoid(Effect.forkIn(piped, incarnation.scope, { startImmediately: true }))
+  }
+
+  /** Has messages noted from now on: it costs those nothing who neither stash nor wait for messages. */
+  #note(): void {
+    const incarnation = this.#incarnate()
+    if (incarnation.isNoting) return
+    incarnation.isNoting = true
+    // Those of a first init are not there yet.
+    if (this.#handlers !== undefined) this.#handlers = this.#noted(this.#handlers)
+  }
+
+  #noted(handlers: Record<string, (payload: unknown) => unknown>): Record<string, (payload: unknown) => unknown> {
+    const incarnation = this.#incarnation!
+    const touch = () => incarnation.timers?.touch()
+    const atEnd = Effect.sync(touch)
+    const noted = (tag: string) => (payload: unknown) => {
+      incarnation.payload = payload
+      touch()
+      const result = handlers[tag]!(payload)
+      if (Stream.isStream(result)) return Stream.ensuring(result, atEnd)
+      return Effect.isEffect(result) && !Exit.isExit(result) ? Effect.ensuring(result, atEnd) : result
+    }
+    return Object.fromEntries([...this.behavior.protocol.keys()].map((tag) => [tag, noted(tag)]))
+  }
+
   toTree(): TreeNode {
     return {
       path: this.path,
@@ -1006,10 +1132,23 @@ const contextOf = (cell: Cell): Context["Service"] => ({
     Effect.contextWith((context) =>
       Effect.sync(() => cell.watchOther(ref, (terminated) => Effect.provideContext(onTerminated(terminated), context)))
     ),
+  startTimer: (key, when, run) => inContext(run, (run) => Effect.sync(() => cell.startTimer(key, when, run))),
+  cancelTimer: (key) => Effect.sync(() => cell.cancelTimer(key)),
+  receiveTimeout: (after, run = Effect.void as never) =>
+    inContext(run, (run) => Effect.sync(() => cell.receiveTimeout(after, run))),
+  makeStash: ({ capacity }) => Effect.sync(() => cell.makeStash(capacity)),
+  pipeToSelf: (effect, onExit) =>
+    Effect.contextWith((context) =>
+      cell.pipeToSelf(effect as never, (exit) => Effect.provideContext(onExit(exit), context as never))
+    ),
   stop: Effect.sync(() => cell.stopItself()),
   takeReplyTo: (rpc) => Effect.withFiber((fiber) => Effect.succeed(cell.takeReplyTo(rpc, fiber))),
   takeReplyToUnsafe: (rpc) => cell.takeReplyTo(rpc)
 })
+
+/** Gives what runs later, as a message, the services that are here now. */
+const inContext = <R>(run: Effect.Effect<unknown, unknown, R>, use: (run: Effect.Effect<any>) => Effect.Effect<void>) =>
+  Effect.contextWith((context: EffectContext.Context<R>) => use(Effect.provideContext(run, context) as never))
 
 // ----- Failures -----
 

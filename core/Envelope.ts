@@ -49,15 +49,15 @@ export interface Reply {
   readonly forget: () => void
 }
 
-/** Where a message stands: outside a full mailbox, in the mailbox, with its handler, or at its end. */
-export type Stage = "new" | "waiting" | "queued" | "running" | "ended"
+/** Where a message stands: outside a full mailbox, in the mailbox, with its handler, put aside by it, or at its end. */
+export type Stage = "new" | "waiting" | "queued" | "running" | "stashed" | "ended"
 
 export class Envelope implements Place {
   readonly kind = "envelope"
   /** The sender's definition of the message; once the actor has it, the actor's own. */
   method: Method
   /** Whether the body is in wire form and has to be decoded before the handler sees it. */
-  readonly encoded: boolean
+  encoded: boolean
   /** Who waits for the answer; undefined for a tell, and once the handler took the address over. */
   reply: Reply | undefined
   /** Clock time in milliseconds after which no handler starts; Infinity for none. */

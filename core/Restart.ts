@@ -79,7 +79,8 @@ const defaults: Policy = {
   healthyMillis: 60_000
 }
 
-const millisOf = (what: string, input: Duration.Input): number => {
+/** Checks a duration. Dies on one that is not finite, or negative. */
+export const millisOf = (what: string, input: Duration.Input): number => {
   const millis = Duration.toMillis(input)
   if (!Number.isFinite(millis) || millis < 0 || Number.isNaN(input)) {
     throw new Error(

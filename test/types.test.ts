@@ -336,6 +336,31 @@ describe("Behavior", () => {
     })
   })
 
+  promises("times, stashes and pipes with the services at hand", () =>
+    Actor.make("Box", [Balance, Deposit]).behavior(
+      Effect.gen(function* () {
+        const { makeStash, pipeToSelf, receiveTimeout, startTimer } = yield* Actor.Context
+        const { stash } = yield* makeStash({ capacity: 10 })
+        const note = Effect.map(Audit, ({ note }) => note("tick"))
+        const started = startTimer("tick", { every: "1 second" }, note)
+        same<typeof started, Effect.Effect<void, never, Audit>>(true)
+        yield* startTimer("once", { after: 100 }, Effect.void)
+        yield* receiveTimeout("1 minute", Effect.fail("idle"))
+        yield* receiveTimeout(undefined)
+        // @ts-expect-error: once, or every?
+        yield* startTimer("tick", {}, Effect.void)
+        // @ts-expect-error: a stash is bounded.
+        yield* makeStash({})
+        const piped = pipeToSelf(account.ask.Withdraw({ amount: 1 }), (exit) => {
+          same<typeof exit, Exit.Exit<number, Insufficient | Failing>>(true)
+          return Effect.map(Rates, ({ rate }) => rate)
+        })
+        same<typeof piped, Effect.Effect<void, never, Rates>>(true)
+        return { Balance: () => stash, Deposit: () => stash }
+      })
+    )
+  )
+
   promises("passes a child's needs on to its parent", () => {
     const parent = Actor.make("Parent", [Balance]).behavior(
       Effect.gen(function* () {

@@ -18,6 +18,7 @@ import { mailboxLaws } from "./MailboxLaws.ts"
 import { nameLaws } from "./NameLaws.ts"
 import { processingLaws } from "./ProcessingLaws.ts"
 import { replyLaws } from "./ReplyLaws.ts"
+import { selfLaws } from "./SelfLaws.ts"
 import { stopLaws } from "./StopLaws.ts"
 import { strategyLaws } from "./StrategyLaws.ts"
 import { streamLaws } from "./StreamLaws.ts"
@@ -46,6 +47,7 @@ export const laws: ReadonlyArray<Law> = [
   ...streamLaws,
   ...replyLaws,
   ...mailboxLaws,
+  ...selfLaws,
   ...supervisionLaws,
   ...strategyLaws,
   ...stopLaws,
