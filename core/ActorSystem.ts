@@ -17,7 +17,7 @@ import { DeadLetters } from "./DeadLetter.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Ledger } from "./Ledger.ts"
 import { Link, type LinkState } from "./Link.ts"
-import { ActorSystem, type Event, HandOff, type Node, type NodeId, type System } from "./Node.ts"
+import { ActorSystem, type Event, HandOff, type Node, type NodeId, type System, type TreeNode } from "./Node.ts"
 import type { Any } from "./Protocol.ts"
 import * as Registry from "./Registry.ts"
 import { type Connection, isToken, type NodeAddress, nodeName, Transport, type TransportError } from "./Transport.ts"
@@ -250,3 +250,33 @@ export const make = (options: Options): Effect.Effect<System, TransportError, Tr
 /** Provides one node to a program. Its actors stop when the program ends. */
 export const layer = (options: Options): Layer.Layer<ActorSystem, TransportError, Transport> =>
   Layer.effect(ActorSystem, make(options))
+
+/**
+ * Prints a tree of actors, one a line: its name, its definition, what it is doing, how often it was restarted, and how many
+ * messages wait for it.
+ */
+export const showTree = (tree: ReadonlyArray<TreeNode>): string => {
+  const rows: Array<ReadonlyArray<string>> = []
+  const add = (nodes: ReadonlyArray<TreeNode>, indent: string, isTop: boolean) => {
+    for (const [index, { actor, children, path, queued, restarts, state }] of nodes.entries()) {
+      const isLast = index === nodes.length - 1
+      const [branch, below] = isTop ? ["", ""] : isLast ? ["└─ ", "   "] : ["├─ ", "│  "]
+      const name = indent + branch + path.slice(path.lastIndexOf("/") + 1)
+      const counts = [restarts > 0 && counted(restarts, "restart"), queued > 0 && `${queued} queued`].filter(Boolean)
+      rows.push([name, actor, state, counts.join(", ")])
+      add(children, indent + below, false)
+    }
+  }
+  add(tree, "", true)
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`

@@ -725,8 +725,8 @@ export class Cell {
         if (Exit.isSuccess(exit) && this.#phase === "restarting") {
           const { path } = this
           const incarnation = this.#incarnations
-          this.node.publish({ _tag: "ActorRestarted", path, incarnation, cause: Cause.squash(cause) })
           this.#started()
+          this.node.publish({ _tag: "ActorRestarted", path, incarnation, cause: Cause.squash(cause) })
         }
         return exit
       })
