@@ -263,26 +263,25 @@ export class Cell {
 
   /** What a batch's fiber runs. It notes the fiber first: who cancels the message may run inside its first stretch. */
   #makeLoop(): Effect.Effect<void, unknown, any> {
-    const batch = Effect.whileLoop({
-      while: () =>
-        this.#loop === loop && (this.#effect !== undefined || (this.#effect = this.#nextEffect()) !== undefined),
+    const loop = Effect.whileLoop({
+      while: () => this.#effect !== undefined || (this.#effect = this.#nextEffect()) !== undefined,
       body: () => {
         const next = this.#effect!
         this.#effect = undefined
         return next
       },
-      step: (value) => {
-        if (this.#loop === loop) this.#succeeded(value)
-      }
+      step: (value) => this.#succeeded(value)
     })
-    const loop: Effect.Effect<void, unknown, any> = Effect.withFiber((fiber) => {
+    return Effect.withFiber((fiber) => {
       this.#fiber = fiber
-      return batch
+      return loop
     })
-    return loop
   }
 
-  /** Leaves a handler behind that outlived every deadline: its message ends here, and what it still does is nobody's. */
+  /**
+   * Leaves a handler behind that outlived every deadline: its message ends here. Its fiber was interrupted, so it takes no
+   * other when it ends, and its end is nobody's: the next incarnation has another loop.
+   */
   #abandon(): void {
     this.#loop = undefined
     this.#fiber = undefined
