@@ -6,7 +6,7 @@
  * becomes of that (an answer, a crash, a lost node), core tells the balancer exactly once. What brings in workers or takes
  * work away is urgent: it overtakes the tasks that wait in a mailbox.
  */
-import { Context, Effect, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
+import { Cause, Context, Effect, Exit, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
 import { Rpc, RpcSchema } from "effect/rpc"
 import { Actor, ActorRef, Protocol, ReplyTo } from "../core/index.ts"
 
@@ -119,6 +119,10 @@ export const kindOf = (definition: Protocol.Any): Kind => {
   })
   return { tag, asked, told, idempotent: Context.get(rpc.annotations, Protocol.Idempotent) }
 }
+
+/** A value or a typed error; anything else is a crash. */
+export const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
 
 // ----- To the balancer -----
 

@@ -4,12 +4,13 @@
  * A pool is a client of its own balancer, so what is written for a client runs with a pool. Because all of it is in this
  * process a pool takes closures too, which a client, whose workers may be anywhere, does not.
  */
-import { Cause, type Duration, Effect, Exit, Layer, Random, Schema, Scope } from "effect"
+import { type Duration, Effect, type Exit, Layer, Random, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { ActorError, type ActorSystem, type Protocol } from "../core/index.ts"
 import * as Balancer from "./Balancer.ts"
 import { positiveInteger } from "./Checked.ts"
 import * as Client from "./Client.ts"
+import { isAnswer } from "./Messages.ts"
 import * as Task from "./Task.ts"
 import * as Worker from "./Worker.ts"
 
@@ -40,10 +41,6 @@ interface Closure {
   readonly effect: Effect.Effect<unknown, unknown>
   exit: Exit.Exit<any, any> | undefined
 }
-
-/** A worker meets a defect of a closure as it meets any: as a crash. */
-const isAnswer = (exit: Exit.Exit<unknown, unknown>) =>
-  Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
 
 const groups = new WeakMap<Task.Group<any>, Task.Group<any>>()
 

@@ -8,7 +8,6 @@
  * balancer's to hear and to pass on.
  */
 import {
-  Cause,
   Context,
   type Duration,
   Effect,
@@ -23,7 +22,7 @@ import {
 } from "effect"
 import { Actor, ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
 import { positiveInteger } from "./Checked.ts"
-import { describeIssue, type Kind, open, pathOf, protocolOf, type Run } from "./Messages.ts"
+import { describeIssue, isAnswer, type Kind, open, pathOf, protocolOf, type Run } from "./Messages.ts"
 import type { Group, Module } from "./Task.ts"
 
 export interface Options {
@@ -188,10 +187,6 @@ const slotBehavior = (
     restart: { intensity: { restarts: 5, within: "30 seconds" }, backoff: { from: 0, to: 0 }, healthyAfter: 0 }
   })
 }
-
-/** A value or a typed error; anything else is a crash. */
-const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isSuccess(exit) || (!Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
 
 const behavior = (module: Module<any, any, any>, settings: Settings) => {
   const { capacity, stopDeadline } = settings
