@@ -68,7 +68,8 @@ class ActorNode implements Node {
   depth = 0
   readonly handOff: boolean
   connection: Connection | undefined
-  readonly #hub = Effect.runSync(PubSub.sliding<Event>(eventCapacity))
+  /** Made for the first reader. */
+  #hub: PubSub.PubSub<Event> | undefined
   readonly #links = new Map<string, Link>()
   #readers = 0
   #id = 0
@@ -118,7 +119,7 @@ class ActorNode implements Node {
   }
 
   publish(event: Event): void {
-    if (this.#readers > 0) PubSub.publishUnsafe(this.#hub, event)
+    if (this.#readers > 0) PubSub.publishUnsafe(this.#hub!, event)
   }
 
   working(change: 1 | -1): void {
@@ -165,17 +166,18 @@ class ActorNode implements Node {
   readonly tree = Effect.sync(() => this.top.toTree().filter(({ path }) => path !== Registry.path))
   readonly links = Effect.sync((): ReadonlyMap<string, LinkState> => linkStates(this.#links))
   readonly events = Stream.unwrap(
-    Effect.as(
+    Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => {
           this.#readers += 1
+          return (this.#hub ??= Effect.runSync(PubSub.sliding<Event>(eventCapacity)))
         }),
         () =>
           Effect.sync(() => {
             this.#readers -= 1
           })
       ),
-      Stream.fromPubSub(this.#hub)
+      Stream.fromPubSub
     )
   )
   get deadLetters() {

@@ -24,7 +24,8 @@ const windowMillis = 10_000
 
 /** Publishes dead letters of one node. */
 export class DeadLetters {
-  readonly #hub = Effect.runSync(PubSub.sliding<DeadLetter>(capacity))
+  /** Made for the first reader. */
+  #hub: PubSub.PubSub<DeadLetter> | undefined
   readonly #clock: Clock.Clock
   readonly #log: (effect: Effect.Effect<void>) => void
   /** A node that closes leaves messages behind as a matter of course: they are published, but not logged. */
@@ -38,10 +39,12 @@ export class DeadLetters {
   }
 
   /** All dead letters from now on; the newest 1024 are kept for a reader that falls behind. */
-  readonly stream: Stream.Stream<DeadLetter> = Stream.fromPubSub(this.#hub)
+  readonly stream: Stream.Stream<DeadLetter> = Stream.suspend(() =>
+    Stream.fromPubSub((this.#hub ??= Effect.runSync(PubSub.sliding(capacity))))
+  )
 
   publish(letter: DeadLetter): void {
-    PubSub.publishUnsafe(this.#hub, letter)
+    if (this.#hub !== undefined) PubSub.publishUnsafe(this.#hub, letter)
     if (this.closing) return
     const now = this.#clock.currentTimeMillisUnsafe()
     if (now >= this.#windowEnds) {
