@@ -16,7 +16,6 @@ import {
   FiberSet,
   Layer,
   PubSub,
-  Random,
   Schedule,
   Schema,
   type Scope,
@@ -128,15 +127,11 @@ const settings = (options: Options) => {
 const behavior = (group: Group<any>, options: Options, pool: string) => {
   const { leaseMillis, ...rest } = settings(options)
   const { balancer, slotRef } = protocolOf(group)
-  let tickets: number | undefined
-  const nextTicket = () => ++tickets!
   let known: ReadonlyArray<WorkerRef> = []
 
   const init = Effect.gen(function* () {
     const context = yield* Actor.Context
     const clock = yield* Clock.Clock
-    // Not from 1: late news of another balancer is not to be mistaken for this one's.
-    tickets ??= yield* Random.nextIntBetween(0, 2 ** 29)
     const self = context.self as ActorRef.ActorRef<typeof Tick | typeof Sweep>
     const tick = () => {
       self.tellUnsafe.$Tick()
@@ -174,8 +169,7 @@ const behavior = (group: Group<any>, options: Options, pool: string) => {
         },
         observed: () => readers > 0,
         emit: (event) => PubSub.publishUnsafe(hub, event)
-      },
-      nextTicket
+      }
     )
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {

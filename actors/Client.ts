@@ -9,7 +9,7 @@ import { Array as Arr, Cause, Duration, Effect, type Exit, Fiber, Random, Schedu
 import { ActorError, type ActorRef, ActorSystem, type Protocol } from "../core/index.ts"
 import type { Ref } from "./Balancer.ts"
 import { positiveInteger, positiveMillis } from "./Checked.ts"
-import { pathOf, protocolOf, type Submit } from "./Messages.ts"
+import { errorOf, pathOf, protocolOf, type Submit } from "./Messages.ts"
 import type { Group, SubmitOptions } from "./Task.ts"
 
 /** How a submit fails, beside the task's own error. */
@@ -160,7 +160,7 @@ class Submitter {
 
   /** Whether the balancer was not reached, or was lost with a task that may run twice. What it says of its workers is final. */
   #mayResubmit(exit: Exit.Failure<any, any>, tag: string, { idempotent }: Submit): boolean {
-    const { reason } = errorOf(exit)
+    const reason = errorOf(exit)?.reason
     switch (reason?._tag) {
       case "NoSuchActor":
       case "NotConnected":
@@ -237,9 +237,6 @@ interface Attempt {
 const attempts = 3
 const pauseMillis = 50
 const longestMillis = 2 ** 31 - 1
-
-const errorOf = (exit: Exit.Failure<any, any>): any =>
-  exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error ?? {}
 
 const none: SubmitOptions = {}
 const forever = { deadline: Number.POSITIVE_INFINITY }

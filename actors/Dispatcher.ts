@@ -15,7 +15,7 @@
 import type { Exit } from "effect"
 import { ActorError, type ActorRef, type ReplyTo } from "../core/index.ts"
 import { Heap } from "./Heap.ts"
-import type { Event, Kind, Run, Status, Submit, WorkerRef } from "./Messages.ts"
+import { type Event, errorOf, type Kind, type Run, type Status, type Submit, type WorkerRef } from "./Messages.ts"
 
 /** What happens to a task for which there is no room. */
 export type Overflow = "reject" | "dropOldest" | "backpressure"
@@ -199,7 +199,6 @@ export class Dispatcher {
   }
   readonly #settings: Settings
   readonly #around: Surroundings
-  readonly #nextTicket: () => number
   // Workers.
   readonly #members = new Map<string, Member>()
   readonly #byEntry: Array<Member> = []
@@ -230,12 +229,12 @@ export class Dispatcher {
   #queued = 0
   #running = 0
   #sequence = 0
+  #tickets = 0
   #pumping = false
 
-  constructor(settings: Settings, around: Surroundings, nextTicket: () => number) {
+  constructor(settings: Settings, around: Surroundings) {
     this.#settings = settings
     this.#around = around
-    this.#nextTicket = nextTicket
     this.#alone()
   }
 
@@ -364,7 +363,7 @@ export class Dispatcher {
     const member = this.#byEntry[this.#workers.top]!
     const slot = member.free.pop()!
     this.#freeSlots -= 1
-    const ticket = this.#nextTicket()
+    const ticket = ++this.#tickets
     member.load += 1
     member.dispatched += 1
     member.lastUsed = ++this.#uses
@@ -630,8 +629,7 @@ export class Dispatcher {
       this.#free(slot)
       if (state === "busy") this.#end(task!, task!.abandoned ? "cancelled" : "completed")
     } else {
-      const error = exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
-      const failed = this.#judge(slot, error as ActorError.NotExecuted | ActorError.Unknown)
+      const failed = this.#judge(slot, errorOf(exit))
       if (state === "busy") failed(task!)
     }
     if (slot.leaving) this.#remove(slot)

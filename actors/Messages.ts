@@ -3,8 +3,8 @@
  *
  * A client submits a task under the task's own name and with its own answers, so that core brings the worker's answer to it. A
  * payload stays as its client encoded it until a worker opens it. A dispatch is an ask as well, of a worker's slot: whatever
- * becomes of that (an answer, a crash, a lost node), core tells the balancer exactly once. What brings in workers or takes
- * work away is urgent: it overtakes the tasks that wait in a mailbox.
+ * becomes of that (an answer, a crash, a lost node), core tells the balancer exactly once. What brings in workers is urgent: it
+ * overtakes the tasks that wait in a mailbox.
  */
 import { Cause, Context, Effect, Exit, Schema, SchemaGetter, SchemaIssue, SchemaParser } from "effect"
 import { Rpc, RpcSchema } from "effect/rpc"
@@ -119,6 +119,10 @@ export const kindOf = (definition: Protocol.Any): Kind => {
   })
   return { tag, asked, told, idempotent: Context.get(rpc.annotations, Protocol.Idempotent) }
 }
+
+/** The typed error of an Exit, if it has one. */
+export const errorOf = (exit: Exit.Failure<any, any>): any =>
+  exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
 
 /** A value or a typed error; anything else is a crash. */
 export const isAnswer = (exit: Exit.Exit<unknown, unknown>): boolean =>

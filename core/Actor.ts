@@ -4,18 +4,25 @@
  * `make` names the messages, `behavior` says what they do. A behavior is a value: spawn it as often as you like, each
  * actor runs its `init` for itself, at every start and restart, in a Scope of its own.
  */
-import { Duration, Effect, Context as EffectContext, type Exit, type Scope, type Stream } from "effect"
+import { type Duration, Effect, Context as EffectContext, type Exit, type Scope, type Stream } from "effect"
 import type { StartError } from "./ActorError.ts"
 import type { ActorRef } from "./ActorRef.ts"
-import { type AutoShutdown, type ChildOptions, type Strategy, type Supervision, supervision } from "./Children.ts"
+import {
+  type AutoShutdown,
+  type ChildOptions,
+  type StopChildren,
+  type Strategy,
+  type Supervision,
+  supervision
+} from "./Children.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { ActorSystem, Terminated } from "./Node.ts"
 import * as Protocol from "./Protocol.ts"
 import type { ReplyTo } from "./ReplyTo.ts"
-import { type Directive, type Failure, type Limit, type Policy, policy, type Restart } from "./Restart.ts"
+import { type Directive, type Failure, type Limit, millisOf, type Policy, policy, type Restart } from "./Restart.ts"
 import type { Stash } from "./Stash.ts"
 
-export type { AutoShutdown, ChildOptions, RestartType, Strategy, Supervision } from "./Children.ts"
+export type { AutoShutdown, ChildOptions, RestartType, StopChildren, Strategy, Supervision } from "./Children.ts"
 export type { Directive, Failure, Intensity, Restart } from "./Restart.ts"
 export type { Stash } from "./Stash.ts"
 
@@ -52,11 +59,6 @@ export interface BehaviorOptions<Rs extends Protocol.Any = any> extends Supervis
    * finite.
    */
   readonly stopDeadline?: Duration.Input
-  /**
-   * How its children are stopped when it ends or restarts: `inTurn`, the default, each when those that started after it have
-   * ended; `together`, all at once, for those that do not need each other.
-   */
-  readonly stopChildren?: "inTurn" | "together"
   /** How it is started again when it fails. */
   readonly restart?: Restart
   /**
@@ -81,7 +83,7 @@ export interface Behavior<in out Rs extends Protocol.Any, out E, out R> {
   readonly init: unknown
   readonly mailbox: Mailbox.Settings
   readonly stopDeadlineMillis: number
-  readonly stopChildren: "inTurn" | "together"
+  readonly stopChildren: StopChildren
   readonly strategy: Strategy
   readonly autoShutdown: AutoShutdown
   /** Of the budget that its children share. */
@@ -121,22 +123,13 @@ export const make = <const Rs extends ReadonlyArray<Protocol.Any>>(name: string,
     self: Effect.map(Context, (context) => context.self as ActorRef<Rs[number]>),
     of: (handlers) => handlers,
     behavior: (init, options) => {
-      const stopDeadlineMillis = Duration.toMillis(options?.stopDeadline ?? "5 seconds")
-      if (!Number.isFinite(stopDeadlineMillis) || stopDeadlineMillis < 0) {
-        throw new Error(`expected \`stopDeadline\` to be finite and not negative, got: ${stopDeadlineMillis} ms`)
-      }
-      const stopChildren = options?.stopChildren ?? "inTurn"
-      if (stopChildren !== "inTurn" && stopChildren !== "together") {
-        throw new Error(`expected \`stopChildren\` to be "inTurn" or "together", got: ${String(stopChildren)}`)
-      }
       return {
         actor: name,
         protocol,
         rpcs,
         init,
         mailbox: Mailbox.settings(options?.mailbox),
-        stopDeadlineMillis,
-        stopChildren,
+        stopDeadlineMillis: millisOf("stopDeadline", options?.stopDeadline ?? "5 seconds"),
         ...supervision(options),
         restart: policy(options?.restart),
         onFailure: options?.onFailure

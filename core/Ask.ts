@@ -536,7 +536,7 @@ class AskStream extends Ask {
   #reader: ((exit: Exit.Exit<any, any>) => void) | undefined
 
   constructor(ref: Ref, method: Method, millis: number) {
-    super(ref, method, millis, () => {})
+    super(ref, method, millis, nobody)
   }
 
   override elements(values: ReadonlyArray<unknown>, method: Method): boolean {

@@ -792,9 +792,7 @@ export class Cell {
       }
       self.children?.close()
       if (self.behavior.stopChildren === "together") {
-        const all: Array<Cell> = []
-        for (let child = self.children?.last; child !== undefined; child = child.previous) all.push(child)
-        for (const child of all) end(child)
+        for (const child of self.children?.list().reverse() ?? []) end(child)
       }
       for (let child = self.children?.last; child !== undefined; child = self.children?.last) {
         end(child)

@@ -24,6 +24,9 @@ export type RestartType = "permanent" | "transient" | "temporary"
 /** Whether a parent stops itself when a significant child has ended by itself: never, at any, or at the last of them. */
 export type AutoShutdown = "never" | "anySignificant" | "allSignificant"
 
+/** How children are stopped: each when those that started after it have ended; all at once. */
+export type StopChildren = "inTurn" | "together"
+
 /** How a parent supervises. */
 export interface Supervision {
   /** Default `oneForOne`. */
@@ -35,6 +38,8 @@ export interface Supervision {
   readonly intensity?: Intensity
   /** Default `never`. */
   readonly autoShutdown?: AutoShutdown
+  /** How they are stopped when it ends or restarts. Default `inTurn`; `together` is for those that do not need each other. */
+  readonly stopChildren?: StopChildren
 }
 
 /** How a spawned child is supervised. */
@@ -49,6 +54,7 @@ export type ChildOptions =
 
 const strategies: ReadonlyArray<string> = ["oneForOne", "oneForAll", "restForOne"]
 const autoShutdowns: ReadonlyArray<string> = ["never", "anySignificant", "allSignificant"]
+const stops: ReadonlyArray<string> = ["inTurn", "together"]
 const restartTypes: ReadonlyArray<string> = ["permanent", "transient", "temporary"]
 
 const oneOf = (what: string, words: ReadonlyArray<string>, word: string) => {
@@ -58,10 +64,16 @@ const oneOf = (what: string, words: ReadonlyArray<string>, word: string) => {
 }
 
 /** Checks how a parent supervises, and fills in the defaults. Dies on a word or number that is none. */
-export const supervision = ({ autoShutdown = "never", intensity, strategy = "oneForOne" }: Supervision = {}) => {
+export const supervision = ({
+  autoShutdown = "never",
+  intensity,
+  stopChildren = "inTurn",
+  strategy = "oneForOne"
+}: Supervision = {}) => {
   oneOf("strategy", strategies, strategy)
   oneOf("autoShutdown", autoShutdowns, autoShutdown)
-  return { strategy, autoShutdown, limit: intensity === undefined ? defaultLimit : limit(intensity) }
+  oneOf("stopChildren", stops, stopChildren)
+  return { strategy, autoShutdown, stopChildren, limit: intensity === undefined ? defaultLimit : limit(intensity) }
 }
 
 /** What a child is to its parent. */
@@ -131,7 +143,7 @@ export class Children {
     else child.next.previous = child.previous
     if (!byItself || !child.spec.significant || this.#closed) return
     const { autoShutdown } = this.parent!.behavior
-    if (autoShutdown === "anySignificant" || !this.#list().some(({ spec }) => spec.significant)) {
+    if (autoShutdown === "anySignificant" || !this.list().some(({ spec }) => spec.significant)) {
       this.parent!.stopItself()
     }
   }
@@ -174,14 +186,15 @@ export class Children {
   }
 
   toTree(): ReadonlyArray<TreeNode> {
-    return this.#list().map((child) => child.toTree())
+    return this.list().map((child) => child.toTree())
   }
 
   get #strategy(): Strategy {
     return this.parent === undefined ? "oneForOne" : this.parent.behavior.strategy
   }
 
-  #list(from = this.first): Array<Cell> {
+  /** Those from one on, in start order. */
+  list(from = this.first): Array<Cell> {
     const list: Array<Cell> = []
     for (let child = from; child !== undefined; child = child.next) list.push(child)
     return list
@@ -196,7 +209,7 @@ export class Children {
   /** Those that a failure of `child` concerns, in start order. */
   #concerned(child: Cell): ReadonlyArray<Cell> {
     if (this.#strategy === "oneForOne") return [child]
-    return this.#list(this.#strategy === "oneForAll" ? this.first : child).filter((one) => !one.isStarting)
+    return this.list(this.#strategy === "oneForAll" ? this.first : child).filter((one) => !one.isStarting)
   }
 
   #restart(first: Failed): Effect.Effect<void> {

@@ -11,7 +11,7 @@
  */
 import { Effect, Exit, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { NotExecuted, type NotExecutedReason, Unknown, type UnknownReason } from "./ActorError.ts"
-import { answer } from "./Ask.ts"
+import { type Ask, answer } from "./Ask.ts"
 import type { Reply, ReplyAddress } from "./Envelope.ts"
 import { ActorSystem, type Node } from "./Node.ts"
 import { type Any, type Failure, type Method, methodOf, type Success } from "./Protocol.ts"
@@ -122,8 +122,12 @@ export class ReplyTo<in out R extends Any> {
   #find(): Reply | undefined {
     const address = this.#address
     if (address === undefined) return undefined
-    if (!this.#isLocal(address)) return this.#node.link(address).reply(address)
-    return address.generation === this.#node.id.generation ? this.#node.slots.get(address.slot) : undefined
+    return this.#isLocal(address) ? this.#ask(address) : this.#node.link(address).reply(address)
+  }
+
+  /** Who waits at an address of this node. */
+  #ask({ generation, slot }: ReplyAddress): Ask | undefined {
+    return generation === this.#node.id.generation ? this.#node.slots.get(slot) : undefined
   }
 
   #isLocal({ node, role }: ReplyAddress): boolean {
@@ -134,7 +138,7 @@ export class ReplyTo<in out R extends Any> {
   claim(): void {
     const address = this.#address!
     if (this.#isLocal(address)) {
-      const ask = address.generation === this.#node.id.generation ? this.#node.slots.get(address.slot) : undefined
+      const ask = this.#ask(address)
       if (ask !== undefined) ask.holder = undefined
     } else this.#node.link(address).hold(address, true)
   }

@@ -14,7 +14,10 @@ const sliceMillis = 4
 const tasksPerReading = 32
 const smallest = 1024
 
-/** One first-in-first-out queue of tasks, run in turns of the event loop. */
+/**
+ * One first-in-first-out queue of tasks, run in turns of the event loop. It is what Effect's scheduling comes from, so its own
+ * turns can only come from the host.
+ */
 class RunQueue implements Scheduler.SchedulerDispatcher {
   #ring: Array<(() => void) | undefined> = new Array(smallest).fill(undefined)
   #first = 0

@@ -83,6 +83,7 @@ describe.concurrent("troupe run", () => {
     assert.strictEqual(code, 141)
   })
 
+  // Only Linux has /dev/full, where every write fails.
   it.runIf(process.platform === "linux")("stops when its answers cannot be written", async () => {
     const full = openSync("/dev/full", "w")
     const { code, stderr } = await start(math, { input: task("ping"), stdout: full }).ended
@@ -93,6 +94,7 @@ describe.concurrent("troupe run", () => {
     assert.strictEqual(code, 1)
   })
 
+  // Only Linux has /proc.
   it.runIf(process.platform === "linux")("says that its input could not be read to its end", async () => {
     // A file that can be opened, and not read.
     const { code, stderr } = await start([...math, "--input", "/proc/self/mem"]).ended
@@ -187,6 +189,7 @@ describe.concurrent("troupe run", () => {
     assert.strictEqual(code, 130)
   })
 
+  // Windows has no mkfifo.
   it.runIf(process.platform !== "win32")("reads a named pipe, and leaves it when it is stopped", async () => {
     const path = join(folder, "pipe")
     execFileSync("mkfifo", [path])

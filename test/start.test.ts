@@ -155,8 +155,8 @@ describe("npm start", () => {
     assert.strictEqual(code, 0)
   })
 
-  // A name that is no UTF-8 is listed with a replacement character, and nothing has the name so listed: to the program the
-  // file, or folder, has vanished since, whoever runs it.
+  // Only on Linux may a name be no UTF-8. It is listed with a replacement character, and nothing has the name so listed: to the
+  // program the file, or folder, has vanished since, whoever runs it.
   it.runIf(process.platform === "linux")("counts what has vanished as failed, and reads the others", async () => {
     const root = folder()
     for (let n = 0; n < 100; n++) writeFileSync(join(root, `file ${n}`), `content ${n}`)
