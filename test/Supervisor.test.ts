@@ -1,6 +1,6 @@
 /**
  * What OTP's manual says of supervisors, as far as it goes for actors that have no processes: restart order, restart types,
- * intensity, automatic shutdown, and the order of a shutdown. Each test quotes the sentence that it is about. Where Troupe
+ * intensity, automatic shutdown, and the order of a shutdown. Each test says in our words what it is about. Where Troupe
  * differs on purpose, the test says so.
  */
 import { assert, describe, it } from "@effect/vitest"

@@ -708,7 +708,7 @@ const losses = [
       })
   ),
 
-  law("S12", placements, "a slot that is killed loses its own task only, and the worker starts it anew", (stage) =>
+  law("S12", placements, "a slot that is killed loses its own task only, and the worker's others go on", (stage) =>
     Effect.gen(function* () {
       const { client, held, knows, workers } = yield* cast(stage, { workers: [{ capacity: 2 }] })
       const { journal } = stage
